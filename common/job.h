@@ -1,0 +1,79 @@
+#pragma once
+// The job file: YAML, strict. Every key has a default except model.path (or family: fake) and input.prompts. `auto` is an
+// empty optional here; common/checkpoint.h fills what only the checkpoint knows. Errors: ConfigError with
+// file:line:column, key, value and what would be right. docs/formats.md lists every key.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace trireme {
+
+struct Job {
+  struct Model {
+    std::filesystem::path path;            // empty only for the fake family
+    std::string family = "auto";           // auto | fake | z_image
+    std::optional<std::string> dtype;      // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
+    std::string weights = "checkpoint";    // checkpoint | dummy
+    std::string read = "once";             // once
+  } model;
+
+  struct Parallel {
+    int threads = 1;                       // CPU threads a rank; bits depend on it
+    std::optional<std::string> transport;  // self | mpi | nccl
+  } parallel;
+
+  struct Dispatch {
+    std::string policy = "least_loaded";   // static | round_robin | least_loaded
+    std::optional<int> queue_depth;        // units a replica holds; auto: 2
+  } dispatch;
+
+  struct Sampling {
+    int width = 1024, height = 1024;       // pixels
+    std::optional<int> steps;
+    std::optional<double> guidance;
+    std::string negative_prompt;
+    std::uint64_t seed = 0;
+    int images_per_prompt = 1;
+    double cfg_truncation = 1.0, cfg_normalization = 0.0;
+    std::optional<double> shift;
+  } sampling;
+
+  struct Memory {
+    double fraction = 0.9;                 // of the device's memory, for this process
+    std::optional<bool> vae_tiling;
+  } memory;
+
+  struct Input {
+    std::filesystem::path prompts;         // .txt or .jsonl; relative to the current directory, as typed
+  } input;
+
+  struct Output {
+    std::filesystem::path directory = "runs/first";
+    std::string images = "png";            // png | none
+    bool png_metadata = true;
+    bool tensors = false;
+  } output;
+
+  struct Monitor {
+    double interval_seconds = 5;
+  } monitor;
+
+  struct Limits {
+    int max_attempts = 2;
+    double stall_timeout_seconds = 600;
+  } limits;
+
+  std::filesystem::path file;              // as given
+};
+
+/// Reads `file`, then applies "a.b=c" overrides (their errors name `--set a.b=c` as the place). A key of the full job file
+/// whose part is not built yet may only have its default value; anything else is refused with "not available yet".
+Job load_job(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+/// The job as complete YAML, `auto` where nothing was set: `trireme-worker --dry-run` prints it.
+std::string to_yaml(const Job& job);
+
+}  // namespace trireme

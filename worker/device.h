@@ -1,0 +1,72 @@
+#pragma once
+// The device of this rank, and the few CUDA things the rest of the worker needs: events to poll, streams to enqueue on,
+// pinned host memory, memory figures. On a CPU device every function works and does the obvious: events are done at once.
+// With transport/ and kernels/, the only place that sees cuda_runtime.h.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace trireme::device {
+
+/// GPU = local rank modulo visible GPUs; the CPU when there is none. Throws Error(unavailable) when GPUs exist but can't be
+/// used, such as a driver older than the CUDA this program was built for: both versions and the remedy.
+at::Device choose(int local_rank);
+
+/// "cpu", or "NVIDIA H200": part of what tables are keyed by, and of the journal's header.
+std::string name(at::Device device);
+/// PCI bus id of a GPU ("0000:1a:00.0"), empty for the CPU: two ranks with the same host and bus id share a GPU.
+std::string bus_id(at::Device device);
+
+/// Once, before any tensor is made: threads, deterministic kernels, no cuDNN benchmark, cuBLAS workspaces, memory fraction.
+struct Settings {
+  int threads = 1;
+  double memory_fraction = 0.9;
+};
+void configure(at::Device device, const Settings& settings);
+
+/// A point in a stream. `record` notes the work enqueued so far on the current stream (or `stream`), `done` polls.
+class Event {
+ public:
+  Event();
+  ~Event();
+  Event(Event&&) noexcept;
+  Event& operator=(Event&&) noexcept;
+  void record(at::Device device);
+  bool done() const;
+  /// Seconds from `earlier` to this one on the device; both must be done. On a CPU: wall clock between the records.
+  double seconds_since(const Event& earlier) const;
+  /// Work enqueued from here on on the current stream of the device waits for this point.
+  void block_current_stream() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Makes a stream of its own current for the calling thread while it lives: the compute stream of the loop. No work of
+/// this program runs on the legacy default stream.
+class StreamGuard {
+ public:
+  StreamGuard(at::Device device, bool high_priority);
+  ~StreamGuard();
+  StreamGuard(const StreamGuard&) = delete;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// uint8 host tensor, pinned when `device` is a GPU.
+at::Tensor host_buffer(std::size_t bytes, at::Device device);
+/// Waits for all work on the device. Start-up and tests only, never in the loop.
+void synchronize(at::Device device);
+
+struct Memory {
+  std::size_t total = 0, free = 0, peak_allocated = 0;  // bytes; peak of this process' tensors; zeros on a CPU but for peak = RSS peak
+};
+Memory memory(at::Device device);
+
+}  // namespace trireme::device

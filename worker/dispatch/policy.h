@@ -1,0 +1,37 @@
+#pragma once
+// Which unit goes to which replica. Rank 0 only. Policies know nothing of transports; results never depend on them.
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace trireme {
+
+/// What a policy may look at, one a replica.
+struct ReplicaLoad {
+  int in_hand = 0;            // units sent and not finished
+  std::size_t finished = 0;   // units finished
+};
+
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  /// Takes all pending units (indices into the run's list, in input order) once, before dispatch.
+  virtual void plan(std::deque<std::size_t> units, int replicas) = 0;
+  /// What `replica` gets next for one free credit, or nothing: nothing is left for it, or another should come first.
+  virtual std::optional<std::size_t> next(int replica, const std::vector<ReplicaLoad>& loads) = 0;
+  /// A unit that was sent and not begun comes back to the front.
+  virtual void give_back(int replica, std::size_t unit) = 0;
+  /// Units not handed out yet.
+  virtual std::size_t pending() const = 0;
+  /// Units a replica may hold at once; `static` ignores the job's queue depth and sends everything at the start.
+  virtual std::size_t depth(std::size_t queue_depth) const { return queue_depth; }
+};
+
+/// static | round_robin | least_loaded. Unknown names: ConfigError with the list.
+std::unique_ptr<Policy> make_policy(const std::string& name);
+
+}  // namespace trireme

@@ -1,0 +1,40 @@
+#pragma once
+// Runs units through a model in slices, on one rank, beside the exchange. `progress` enqueues the next slices and collects
+// what has finished; it returns after at most about 5 ms of host time and never waits on the GPU (on a CPU a slice is run,
+// so one slice may take longer).
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "worker/models/model.h"
+
+namespace trireme {
+
+/// Seconds of device time (GPU events; wall clock on a CPU) a unit spent in each phase, indexed by Phase.
+using PhaseSeconds = std::array<double, 3>;
+
+struct Finished {
+  Unit unit;
+  std::vector<Result> results;  // one per item, in order
+  PhaseSeconds seconds{};
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  /// Takes a unit; units begin in the order given.
+  virtual void submit(Unit unit) = 0;
+  /// Units taken and not yet begun, given back (drain, recall); they leave the engine.
+  virtual std::vector<Unit> recall() = 0;
+  /// Returns true if it did anything.
+  virtual bool progress() = 0;
+  virtual std::optional<Finished> take() = 0;
+  /// No unit is held: none waiting, in flight or finished and not taken.
+  virtual bool idle() const = 0;
+  /// Slices completed so far: what the watchdog looks at.
+  virtual std::uint64_t slices_done() const = 0;
+};
+
+}  // namespace trireme

@@ -1,0 +1,85 @@
+#pragma once
+// A model family, seen by the engine: six verbs, each of which appends slices to a list instead of running at once, so that
+// a rank's single thread can give other work its turn between any two of them. Whole model:
+//
+//   s = begin(unit); while (!s.done()) { enter(s, half) layers(s, half) leave(s, half) for every half; advance(s) }
+//   results = finish(s)
+//
+// A pipeline cuts that line at its commas. A diffusion pass is one denoising step: state = latents. Slices of one session
+// run in order; slices of different sessions may interleave. Nothing here may wait on the GPU, read a timing, or let a
+// result depend on anything but the item, the model and the numeric settings.
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/item.h"
+
+namespace trireme {
+
+enum class Phase { encode, denoise, decode };
+const char* name(Phase phase);
+
+/// About one transformer block of work: enqueued on a GPU, run on a CPU. Throws ItemError when the item can't be made.
+struct Slice {
+  Phase phase;
+  std::function<void()> run;
+};
+using Slices = std::vector<Slice>;
+
+/// What one item came to. Tensors live on the model's device, are contiguous, and are complete in stream order.
+struct Result {
+  std::string id;
+  std::string error;                          // empty = done; else why the item failed, and nothing below is set
+  at::Tensor picture;                         // [H, W, 3] uint8, or undefined
+  std::map<std::string, at::Tensor> tensors;  // float32 or int64, by their names on disk; only when asked for
+};
+
+/// One unit in flight on one stage.
+class Session {
+ public:
+  virtual ~Session() = default;
+  const Unit unit;
+  int pass = 0;    // passes behind us
+  int passes = 0;  // in all
+  int halves = 1;  // of the coming pass: 2 when guidance runs (0 = positive, 1 = negative), always as two passes
+  bool done() const { return pass == passes; }
+
+  at::Tensor hidden;  // what `enter` and `layers` leave for the next stage, [tokens, dim]
+  at::Tensor state;   // latents [C, h, w] float32
+
+ protected:
+  explicit Session(Unit u) : unit(std::move(u)) {}
+};
+
+struct Layers {
+  int first = 0, last = 0;  // [first, last) of the model's main layers
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual at::Device device() const = 0;
+  virtual int layer_count() const = 0;
+
+  /// Every stage: shapes and schedule at once; first stage: slices that encode the prompt and draw the noise. Throws
+  /// ItemError when the item can't be made (size, prompt).
+  virtual std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) = 0;
+  /// First stage: state -> hidden.
+  virtual void enter(Session& session, int half, Slices& slices) = 0;
+  /// Every stage: its own layers, one or a few a slice.
+  virtual void layers(Session& session, int half, Layers range, Slices& slices) = 0;
+  /// Last stage: hidden -> prediction of this half, kept in the session.
+  virtual void leave(Session& session, int half, Slices& slices) = 0;
+  /// Last stage: joins the halves, takes the step; `pass` and `halves` are those of the next pass when the slices have run.
+  virtual void advance(Session& session, Slices& slices) = 0;
+  /// Last stage: decodes; `results` is filled, one per item in the unit's order, when the slices have run.
+  virtual void finish(Session& session, Slices& slices, std::vector<Result>& results) = 0;
+};
+
+}  // namespace trireme
