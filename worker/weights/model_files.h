@@ -1,0 +1,48 @@
+#pragma once
+// What every rank must know of a checkpoint folder before weights are read: configs, tokenizer and the list of tensors.
+// Rank 0 reads it from disk, the others get it by broadcast: the file system sees one reader a job.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "worker/transport/transport.h"
+
+namespace trireme {
+
+struct TensorEntry {
+  std::string name;
+  std::string dtype;                  // as in safetensors: "F32", "BF16", "F16", ...
+  std::vector<std::int64_t> shape;
+  int shard = 0;                      // index into ModelPart::shards
+  std::uint64_t offset = 0, bytes = 0;  // in the shard file
+};
+
+struct ModelPart {
+  std::string config;                 // text of config.json (scheduler: scheduler_config.json)
+  std::vector<std::string> shards;    // file paths, only opened by rank 0
+  std::vector<TensorEntry> tensors;   // in file order: by shard, then by offset
+
+  const TensorEntry* find(const std::string& name) const;  // nullptr when absent
+};
+
+struct ModelFiles {
+  std::filesystem::path folder;
+  std::map<std::string, ModelPart> parts;  // "transformer", "text_encoder", "vae", "scheduler"
+  std::string tokenizer_json;
+
+  /// Throws ConfigError(bad_data or input_missing) naming folder and part.
+  const ModelPart& part(const std::string& name) const;
+};
+
+/// The diffusers layout (a folder a part, sharded with an index or a single file), or one with a fused single file in
+/// transformer/. Throws ConfigError(input_missing) for what is missing, Error(bad_data) for damaged files, naming them.
+/// `weights` false (dummy weights): shard files may be absent, then `tensors` stays empty.
+ModelFiles read_model_files(const std::filesystem::path& folder, bool weights);
+
+/// Collective: rank 0's files on every rank.
+ModelFiles share_model_files(ModelFiles files, Transport& transport);
+
+}  // namespace trireme
