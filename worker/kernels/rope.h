@@ -1,0 +1,28 @@
+#pragma once
+// Rotary position embedding, in place, alone or behind the RMS norm of q or k. On a GPU a kernel of our own, on a CPU
+// plain ATen with the same rounding points. Enqueues on the current stream. Throws Error(internal) for shapes or dtypes
+// that don't fit: a fault of the caller.
+
+#include <ATen/core/Tensor.h>
+
+namespace trireme::kernels {
+
+/// Angles of each token: cos and sin, [tokens, head_dim / 2] float32.
+struct RopeTable {
+  at::Tensor cos, sin;
+};
+
+enum class RopePairs {
+  adjacent,  // (x[2i], x[2i+1]), all in float32, rounded once. Ref: diffusers transformer_z_image.py apply_rotary_emb
+  halves,    // (x[i], x[i + head_dim/2]), cos and sin cast to x's dtype, every product and sum in it. Ref: transformers
+             // modeling_qwen3.py apply_rotary_pos_emb
+};
+
+/// x [tokens, heads, head_dim], bfloat16 or float32, may be a view of a fused product: only a head's elements must be
+/// contiguous.
+void rope_(const at::Tensor& x, const RopeTable& table, RopePairs pairs);
+
+/// x = rms_norm(x, weight [head_dim], eps) over each head, then rope_. Same dtype as x.
+void norm_rope_(const at::Tensor& x, const at::Tensor& weight, double eps, const RopeTable& table, RopePairs pairs);
+
+}  // namespace trireme::kernels
