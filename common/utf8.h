@@ -1,0 +1,28 @@
+#pragma once
+// UTF-8 as text files have it. Plain functions, any thread, nothing throws.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace trireme {
+
+/// Offset of the first byte that is not well-formed UTF-8 (overlong forms, surrogates and values above U+10FFFF count
+/// as malformed; NUL is fine), or nothing.
+std::optional<std::size_t> find_invalid_utf8(std::string_view text);
+
+/// The text without a leading byte order mark (EF BB BF).
+std::string_view skip_bom(std::string_view text);
+
+/// For messages and terminals: control characters (C0, DEL, C1) and malformed bytes become \x1b, quotes are untouched,
+/// and what is longer than `limit` bytes ends in "...".
+std::string printable(std::string_view text, std::size_t limit = 80);
+
+struct TextPosition {
+  std::size_t line = 1, column = 1;  // both from 1; the column counts code points
+};
+/// Where byte `offset` of the text stands; past the end means the end.
+TextPosition position_of(std::string_view text, std::size_t offset);
+
+}  // namespace trireme
