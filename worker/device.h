@@ -1,33 +1,50 @@
 #pragma once
 // The device of this rank, and the few CUDA things the rest of the worker needs: events to poll, streams to enqueue on,
-// pinned host memory, memory figures. On a CPU device every function works and does the obvious: events are done at once.
-// With transport/ and kernels/, the only place that sees cuda_runtime.h.
+// pinned host memory, memory figures. On a CPU device every function works and does the obvious: events are done at
+// once. With transport/ and kernels/, the only place that sees cuda_runtime.h.
 
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace trireme::device {
 
-/// GPU = local rank modulo visible GPUs; the CPU when there is none. Throws Error(unavailable) when GPUs exist but can't be
-/// used, such as a driver older than the CUDA this program was built for: both versions and the remedy.
+/// GPU = local rank modulo visible GPUs; the CPU when there is none. Throws Error(unavailable) when GPUs exist but
+/// can't be used, such as a driver older than the CUDA this program was built for: both versions and the remedy.
 at::Device choose(int local_rank);
+/// Number of GPUs this process sees; 0 without a driver.
+int visible_gpus();
+
+/// What `choose` decides from, so that the decision can be tested without a GPU.
+struct Probe {
+  enum class State { found, no_driver_library, driver_too_old, no_device, failed } state = State::found;
+  int gpus = 0;
+  int driver_cuda = 0, program_cuda = 0;  // 1000 * major + 10 * minor
+  bool device_file = false;               // /dev/nvidia0 exists
+  bool hidden = false;                    // CUDA_VISIBLE_DEVICES is set
+  std::string failure;                    // CUDA's own words, for `failed`
+};
+/// Index of the GPU, or nothing for the CPU. Throws as `choose` does.
+std::optional<int> decide(const Probe& probe, int local_rank);
 
 /// "cpu", or "NVIDIA H200": part of what tables are keyed by, and of the journal's header.
 std::string name(at::Device device);
 /// PCI bus id of a GPU ("0000:1a:00.0"), empty for the CPU: two ranks with the same host and bus id share a GPU.
 std::string bus_id(at::Device device);
 
-/// Once, before any tensor is made: threads, deterministic kernels, no cuDNN benchmark, cuBLAS workspaces, memory fraction.
+/// Once, before any tensor is made: threads, deterministic kernels, no cuDNN benchmark, cuBLAS workspaces, memory
+/// fraction.
 struct Settings {
   int threads = 1;
   double memory_fraction = 0.9;
 };
 void configure(at::Device device, const Settings& settings);
 
-/// A point in a stream. `record` notes the work enqueued so far on the current stream (or `stream`), `done` polls.
+/// A point in a stream. `record` notes the work enqueued so far on the device's current stream, `done` polls. One that
+/// was never recorded is done and blocks nothing.
 class Event {
  public:
   Event();
@@ -65,7 +82,8 @@ at::Tensor host_buffer(std::size_t bytes, at::Device device);
 void synchronize(at::Device device);
 
 struct Memory {
-  std::size_t total = 0, free = 0, peak_allocated = 0;  // bytes; peak of this process' tensors; zeros on a CPU but for peak = RSS peak
+  std::size_t total = 0, free = 0,
+              peak_allocated = 0;  // bytes; peak of this process' tensors; zeros on a CPU but for peak = RSS peak
 };
 Memory memory(at::Device device);
 

@@ -1,8 +1,9 @@
 #pragma once
-// How ranks talk: small control messages (sizes, decisions) and byte transfers between tensors. One thread per rank makes
-// every call. Control messages from one rank to another arrive in the order sent; nothing here waits for a peer except the
-// functions marked Collective. Failures throw Error(unavailable) naming the peer; a half whose peer never comes stays
-// pending (the watchdog ends the job). Implementations: self, mpi, nccl, and strict (tests); list.h picks one.
+// How ranks talk: small control messages (sizes, decisions) and byte transfers between tensors. One thread per rank
+// makes every call. Control messages from one rank to another arrive in the order sent; nothing here waits for a peer
+// except the functions marked Collective. Failures throw Error(unavailable) naming the peer; a half whose peer never
+// comes stays pending (the watchdog ends the job). Implementations: self, mpi, nccl, and strict (tests); list.h picks
+// one.
 
 #include <ATen/core/Tensor.h>
 
@@ -24,8 +25,8 @@ struct Message {
 
 enum class Direction { send, receive };
 
-/// Our side of one transfer. `data`: contiguous uint8 on `Transport::device()`, at least one byte. The transport holds the
-/// tensor until the transfer is done. A transfer to oneself is a send half and a receive half matched in order.
+/// Our side of one transfer. `data`: contiguous uint8 on `Transport::device()`, at least one byte. The transport holds
+/// the tensor until the transfer is done. A transfer to oneself is a send half and a receive half matched in order.
 struct Half {
   int peer = 0;
   Direction direction = Direction::send;
@@ -37,8 +38,8 @@ using TransferId = std::uint64_t;
 
 /// Bytes and operations so far, by what carried them; printed at the end of a job.
 struct Traffic {
-  std::uint64_t control_messages = 0, control_bytes = 0;    // over MPI
-  std::uint64_t carrier_transfers = 0, carrier_bytes = 0;   // halves sent, over `carrier()`
+  std::uint64_t control_messages = 0, control_bytes = 0;   // over MPI
+  std::uint64_t carrier_transfers = 0, carrier_bytes = 0;  // halves sent, over `carrier()`
 };
 
 class Transport {
@@ -47,8 +48,8 @@ class Transport {
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  virtual const char* carrier() const = 0;   // "self", "mpi", "nccl", "strict"
-  virtual at::Device device() const = 0;     // where transfer buffers live
+  virtual const char* carrier() const = 0;  // "self", "mpi", "nccl", "strict"
+  virtual at::Device device() const = 0;    // where transfer buffers live
   virtual Traffic traffic() const = 0;
 
   // Control messages. `send` copies and returns at once; `to` may be this rank. `receive` gives the next one that has
@@ -77,9 +78,15 @@ class Transport {
   /// Root's tensor into everybody's `data` (same bytes, contiguous, on `device()`), over the carrier. Enqueued on the
   /// transfer stream behind the caller's current stream; `done` tells when the buffer may be used again.
   virtual TransferId broadcast(at::Tensor data, int root) = 0;
-  /// Connects every pair rank 0 <-> r in both directions with messages of `bytes`: NCCL sets up its connections here and
-  /// not in the middle of a job.
+  /// Connects every pair rank 0 <-> r in both directions with messages of `bytes`: NCCL sets up its connections here
+  /// and not in the middle of a job.
   virtual void warm_up(std::size_t bytes) = 0;
 };
+
+// What every implementation asks of its caller; Error(internal) otherwise.
+void check_rank(const Transport& transport, int rank);
+void check_scatter(const Transport& transport, std::span<const std::uint64_t> values);
+void check_buffer(const Transport& transport, const at::Tensor& data);
+void check_group(const Transport& transport, std::span<const Half> group);
 
 }  // namespace trireme

@@ -1,0 +1,222 @@
+#include "worker/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "common/errors.h"
+#include "common/log.h"
+
+namespace trireme::device {
+namespace {
+
+void check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  throw Error(ExitCode::unavailable, std::string(what) + ": " + cudaGetErrorString(error));
+}
+
+std::string version(int cuda) { return std::to_string(cuda / 1000) + "." + std::to_string(cuda % 1000 / 10); }
+
+cudaDeviceProp properties(at::Device device) {
+  cudaDeviceProp found{};
+  check(cudaGetDeviceProperties(&found, device.index()), "reading the GPU's properties");
+  return found;
+}
+
+Probe probe() {
+  Probe seen;
+  const cudaError_t error = cudaGetDeviceCount(&seen.gpus);
+  cudaGetLastError();  // the runtime keeps it for the next caller otherwise
+  cudaDriverGetVersion(&seen.driver_cuda);
+  cudaRuntimeGetVersion(&seen.program_cuda);
+  seen.device_file = access("/dev/nvidia0", F_OK) == 0;
+  seen.hidden = std::getenv("CUDA_VISIBLE_DEVICES") != nullptr;
+  if (error == cudaErrorNoDevice) {
+    seen.state = Probe::State::no_device;
+  } else if (error == cudaErrorInsufficientDriver) {
+    seen.state = seen.driver_cuda == 0 ? Probe::State::no_driver_library : Probe::State::driver_too_old;
+  } else if (error != cudaSuccess) {
+    seen.state = Probe::State::failed;
+    seen.failure = cudaGetErrorString(error);
+  }
+  return seen;
+}
+
+}  // namespace
+
+std::optional<int> decide(const Probe& probe, int local_rank) {
+  const auto unavailable = [](const std::string& what) { return Error(ExitCode::unavailable, what); };
+  switch (probe.state) {
+    case Probe::State::found:
+      if (probe.gpus == 0) return std::nullopt;
+      return local_rank % probe.gpus;
+    case Probe::State::no_device:
+      if (probe.device_file && !probe.hidden) {
+        log::warning("this host has GPUs, none for this process: running on the CPU",
+                     {{"remedy", "ask the batch system for GPUs, such as --gres=gpu:1"}});
+      }
+      return std::nullopt;
+    case Probe::State::no_driver_library:
+      if (!probe.device_file) return std::nullopt;
+      throw unavailable(
+          "the GPU's driver library libcuda.so.1 was not found though /dev/nvidia0 exists; "
+          "in a container start it with --gpus all, --nv or the like");
+    case Probe::State::driver_too_old: {
+      const std::string needed = version(probe.program_cuda);
+      throw unavailable("the GPU driver supports CUDA " + version(probe.driver_cuda) +
+                        ", this program was built for CUDA " + needed +
+                        ": update the driver (R580 or newer for CUDA 13)");
+    }
+    case Probe::State::failed: break;
+  }
+  throw unavailable("the GPUs can't be used: " + probe.failure + "; nvidia-smi tells more");
+}
+
+at::Device choose(int local_rank) {
+  const std::optional<int> index = decide(probe(), local_rank);
+  if (!index) return at::Device(at::kCPU);
+  const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(*index));
+  const cudaDeviceProp found = properties(device);
+  if (found.major < 8) {
+    throw Error(ExitCode::unavailable, std::string(found.name) + " has compute capability " +
+                                           std::to_string(found.major) + "." + std::to_string(found.minor) +
+                                           ": 8.0 or newer is needed");
+  }
+  check(cudaSetDevice(*index), "choosing the GPU");
+  return device;
+}
+
+int visible_gpus() {
+  const Probe seen = probe();
+  return seen.state == Probe::State::found ? seen.gpus : 0;
+}
+
+std::string name(at::Device device) { return device.is_cpu() ? "cpu" : properties(device).name; }
+
+std::string bus_id(at::Device device) {
+  if (device.is_cpu()) return {};
+  char text[32] = {};
+  check(cudaDeviceGetPCIBusId(text, sizeof text, device.index()), "reading the GPU's bus id");
+  std::string id(text);
+  std::transform(id.begin(), id.end(), id.begin(), [](unsigned char c) { return std::tolower(c); });
+  return id;
+}
+
+void configure(at::Device device, const Settings& settings) {
+  at::set_num_threads(settings.threads);
+  if (at::get_num_interop_threads() != 1) at::set_num_interop_threads(1);
+
+  at::Context& context = at::globalContext();
+  context.setDeterministicAlgorithms(true, /*warn_only=*/false);  // an operator without such a kernel throws
+  context.setDeterministicFillUninitializedMemory(false);         // costs a pass over every new tensor
+  if (device.is_cpu()) return;
+
+  // Workspaces of a fixed size, whatever memory is free; PyTorch wants this for deterministic cuBLAS. The user's value
+  // wins.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  context.setBenchmarkCuDNN(false);
+  context.setDeterministicCuDNN(true);
+  context.setAllowTF32CuBLAS(false);
+  context.setAllowTF32CuDNN(false);
+  // Partial sums of a split bf16 product stay in float32: as accurate whichever split cuBLAS takes for a shape.
+  context.setAllowBF16ReductionCuBLAS(false);
+  context.setAllowFP16ReductionCuBLAS(false);
+  c10::cuda::CUDACachingAllocator::setMemoryFraction(settings.memory_fraction, device.index());
+}
+
+struct Event::Impl {
+  at::Device device{at::kCPU};
+  cudaEvent_t event = nullptr;
+  std::chrono::steady_clock::time_point time;
+
+  ~Impl() {
+    if (event) cudaEventDestroy(event);
+  }
+};
+
+Event::Event() : impl_(std::make_unique<Impl>()) {}
+Event::~Event() = default;
+Event::Event(Event&&) noexcept = default;
+Event& Event::operator=(Event&&) noexcept = default;
+
+void Event::record(at::Device device) {
+  impl_->device = device;
+  impl_->time = std::chrono::steady_clock::now();
+  if (device.is_cpu()) return;
+  if (!impl_->event) check(cudaEventCreate(&impl_->event), "making an event");
+  check(cudaEventRecord(impl_->event, c10::cuda::getCurrentCUDAStream(device.index())), "recording an event");
+}
+
+bool Event::done() const {
+  if (!impl_->event) return true;
+  const cudaError_t state = cudaEventQuery(impl_->event);
+  if (state == cudaErrorNotReady) {
+    cudaGetLastError();
+    return false;
+  }
+  check(state, "work on the GPU");
+  return true;
+}
+
+double Event::seconds_since(const Event& earlier) const {
+  if (!impl_->event) return std::chrono::duration<double>(impl_->time - earlier.impl_->time).count();
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, earlier.impl_->event, impl_->event), "time between events");
+  return milliseconds * 1e-3;
+}
+
+void Event::block_current_stream() const {
+  if (!impl_->event) return;
+  check(cudaStreamWaitEvent(c10::cuda::getCurrentCUDAStream(impl_->device.index()), impl_->event, 0),
+        "making a stream wait");
+}
+
+struct StreamGuard::Impl {
+  std::optional<c10::cuda::CUDAStream> previous;
+};
+
+StreamGuard::StreamGuard(at::Device device, bool high_priority) : impl_(std::make_unique<Impl>()) {
+  if (device.is_cpu()) return;
+  impl_->previous = c10::cuda::getCurrentCUDAStream(device.index());
+  c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(high_priority, device.index()));
+}
+
+StreamGuard::~StreamGuard() {
+  if (impl_->previous) c10::cuda::setCurrentCUDAStream(*impl_->previous);
+}
+
+at::Tensor host_buffer(std::size_t bytes, at::Device device) {
+  return at::empty({static_cast<std::int64_t>(bytes)}, at::TensorOptions(at::kByte).pinned_memory(device.is_cuda()));
+}
+
+void synchronize(at::Device device) {
+  if (device.is_cuda()) check(cudaDeviceSynchronize(), "waiting for the GPU");
+}
+
+Memory memory(at::Device device) {
+  Memory now;
+  if (device.is_cpu()) {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    now.peak_allocated = static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+    return now;
+  }
+  check(cudaMemGetInfo(&now.free, &now.total), "reading the GPU's memory");
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device.index());
+  const auto& allocated = stats.allocated_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)];
+  now.peak_allocated = static_cast<std::size_t>(allocated.peak);
+  return now;
+}
+
+}  // namespace trireme::device
