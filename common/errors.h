@@ -14,7 +14,7 @@ enum class ExitCode : int {
   usage = 64,
   bad_data = 65,
   input_missing = 66,
-  unavailable = 69,   // GPU, NCCL or launcher
+  unavailable = 69,  // GPU, NCCL or launcher
   internal = 70,
   cannot_create = 73,
   io_error = 74,
@@ -22,7 +22,8 @@ enum class ExitCode : int {
   config = 78,
 };
 
-/// What the code means and what to do, one line without a full stop: "stopped early; run the same command again to resume".
+/// What the code means and what to do, one line without a full stop: "stopped early; run the same command again to
+/// resume".
 const char* explain(ExitCode code);
 
 /// Anything that ends the job. The message is one line: lower case, the fact, the place, the number, the remedy.

@@ -1,6 +1,6 @@
 #pragma once
-// The job file: YAML, strict. Every key has a default except model.path (or family: fake) and input.prompts. `auto` is an
-// empty optional here; common/checkpoint.h fills what only the checkpoint knows. Errors: ConfigError with
+// The job file: YAML, strict. Every key has a default except model.path (or family: fake) and input.prompts. `auto` is
+// an empty optional here; common/checkpoint.h fills what only the checkpoint knows. Errors: ConfigError with
 // file:line:column, key, value and what would be right. docs/formats.md lists every key.
 
 #include <cstdint>
@@ -13,11 +13,11 @@ namespace trireme {
 
 struct Job {
   struct Model {
-    std::filesystem::path path;            // empty only for the fake family
-    std::string family = "auto";           // auto | fake | z_image
-    std::optional<std::string> dtype;      // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
-    std::string weights = "checkpoint";    // checkpoint | dummy
-    std::string read = "once";             // once
+    std::filesystem::path path;          // empty only for the fake family
+    std::string family = "auto";         // auto | fake | z_image
+    std::optional<std::string> dtype;    // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
+    std::string weights = "checkpoint";  // checkpoint | dummy
+    std::string read = "once";           // once
   } model;
 
   struct Parallel {
@@ -26,12 +26,12 @@ struct Job {
   } parallel;
 
   struct Dispatch {
-    std::string policy = "least_loaded";   // static | round_robin | least_loaded
-    std::optional<int> queue_depth;        // units a replica holds; auto: 2
+    std::string policy = "least_loaded";  // static | round_robin | least_loaded
+    std::optional<int> queue_depth;       // units a replica holds; auto: 2
   } dispatch;
 
   struct Sampling {
-    int width = 1024, height = 1024;       // pixels
+    int width = 1024, height = 1024;  // pixels
     std::optional<int> steps;
     std::optional<double> guidance;
     std::string negative_prompt;
@@ -42,17 +42,17 @@ struct Job {
   } sampling;
 
   struct Memory {
-    double fraction = 0.9;                 // of the device's memory, for this process
+    double fraction = 0.9;  // of the device's memory, for this process
     std::optional<bool> vae_tiling;
   } memory;
 
   struct Input {
-    std::filesystem::path prompts;         // .txt or .jsonl; relative to the current directory, as typed
+    std::filesystem::path prompts;  // .txt or .jsonl; relative to the current directory, as typed
   } input;
 
   struct Output {
     std::filesystem::path directory = "runs/first";
-    std::string images = "png";            // png | none
+    std::string images = "png";  // png | none
     bool png_metadata = true;
     bool tensors = false;
   } output;
@@ -66,11 +66,11 @@ struct Job {
     double stall_timeout_seconds = 600;
   } limits;
 
-  std::filesystem::path file;              // as given
+  std::filesystem::path file;  // as given
 };
 
-/// Reads `file`, then applies "a.b=c" overrides (their errors name `--set a.b=c` as the place). A key of the full job file
-/// whose part is not built yet may only have its default value; anything else is refused with "not available yet".
+/// Reads `file`, then applies "a.b=c" overrides (their errors name `--set a.b=c` as the place). A key of the full job
+/// file whose part is not built yet may only have its default value; anything else is refused with "not available yet".
 Job load_job(const std::filesystem::path& file, const std::vector<std::string>& overrides);
 
 /// The job as complete YAML, `auto` where nothing was set: `trireme-worker --dry-run` prints it.

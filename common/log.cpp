@@ -45,8 +45,8 @@ std::shared_ptr<spdlog::logger> make(int rank, const std::string& file, Level fi
 }
 
 std::shared_ptr<spdlog::logger>& logger() {
-  static std::shared_ptr<spdlog::logger>& instance =
-      *new std::shared_ptr<spdlog::logger>(make(-1, "", Level::info, Level::info));  // never destroyed: threads may log last
+  static std::shared_ptr<spdlog::logger>& instance = *new std::shared_ptr<spdlog::logger>(
+      make(-1, "", Level::info, Level::info));  // never destroyed: threads may log last
   return instance;
 }
 

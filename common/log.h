@@ -1,7 +1,7 @@
 #pragma once
-// One event, one line: a short phrase, then key=value. Goes to this rank's log file and, from `warning` up (rank 0: from
-// `info` up), to stderr. Any thread may log. This is the only file that knows spdlog: LibTorch ships its own fmt, so a
-// file that sees torch's headers can't include it.
+// One event, one line: a short phrase, then key=value. Goes to this rank's log file and, from `warning` up (rank 0:
+// from `info` up), to stderr. Any thread may log. This is the only file that knows spdlog: LibTorch ships its own fmt,
+// so a file that sees torch's headers can't include it.
 
 #include <initializer_list>
 #include <string>
@@ -20,8 +20,7 @@ struct Field {
   Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
   Field(std::string_view k, double v);
   template <class Integer>
-    requires std::is_integral_v<Integer>
-  Field(std::string_view k, Integer v) : key(k), value(std::to_string(v)) {}
+  requires std::is_integral_v<Integer> Field(std::string_view k, Integer v) : key(k), value(std::to_string(v)) {}
   std::string_view key;
   std::string value;
 };

@@ -1,7 +1,7 @@
 #pragma once
-// Runs units through a model in slices, on one rank, beside the exchange. `progress` enqueues the next slices and collects
-// what has finished; it returns after at most about 5 ms of host time and never waits on the GPU (on a CPU a slice is run,
-// so one slice may take longer).
+// Runs units through a model in slices, on one rank, beside the exchange. `progress` enqueues the next slices and
+// collects what has finished; it returns after at most about 5 ms of host time and never waits on the GPU (on a CPU a
+// slice is run, so one slice may take longer).
 
 #include <array>
 #include <cstdint>

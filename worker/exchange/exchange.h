@@ -6,8 +6,8 @@
 //   worker: allocates, READY(seq), flushed, half    rank 0: half after READY; all READYs of a pass form one group
 //
 // So rank 0 never waits for an absent peer, and waits form a star without cycles. Rank 0's own share passes the same
-// states with a copy. Every rank makes one Exchange; the functions under "rank 0" are for the coordinator. Single thread;
-// nothing waits, except `scatter_first` (Collective).
+// states with a copy. Every rank makes one Exchange; the functions under "rank 0" are for the coordinator. Single
+// thread; nothing waits, except `scatter_first` (Collective).
 
 #include <cstddef>
 #include <cstdint>
@@ -22,22 +22,23 @@
 
 namespace trireme {
 
-/// A rank's sign of life and its figures, sent at every monitor interval; both ways, so that a stopped rank 0 is noticed too.
+/// A rank's sign of life and its figures, sent at every monitor interval; both ways, so that a stopped rank 0 is
+/// noticed too.
 struct Pulse {
   std::uint64_t slices_done = 0, units_done = 0;
-  double busy_seconds = 0, idle_seconds = 0;     // since the loop began; idle = no unit in hand
-  double longest_pass_seconds = 0;               // of the loop
-  double load_seconds = 0;                       // weights
+  double busy_seconds = 0, idle_seconds = 0;  // since the loop began; idle = no unit in hand
+  double longest_pass_seconds = 0;            // of the loop
+  double load_seconds = 0;                    // weights
   std::uint64_t peak_memory_bytes = 0;
 };
 
 /// Results of one unit on rank 0, in host memory. The tensors keep their buffer of the pool: drop them to free it.
 struct Delivery {
   int from = 0;
-  std::uint64_t unit = 0;        // Unit::index
+  std::uint64_t unit = 0;  // Unit::index
   PhaseSeconds seconds{};
-  double transfer_seconds = 0;   // from GRANT to bytes in host memory
-  std::vector<Result> results;   // pictures and tensors on the CPU
+  double transfer_seconds = 0;  // from GRANT to bytes in host memory
+  std::vector<Result> results;  // pictures and tensors on the CPU
 };
 
 class Exchange {
@@ -49,37 +50,40 @@ class Exchange {
   Exchange(Transport& transport, Settings settings);
   ~Exchange();
 
-  /// Collective, once, before anything else: rank 0's `shares[r]` go out in one scatter, sizes over control, bytes in one
-  /// group; a rank without bytes posts nothing. `shares` matters on rank 0 only.
+  /// Collective, once, before anything else: rank 0's `shares[r]` go out in one scatter, sizes over control, bytes in
+  /// one group; a rank without bytes posts nothing. `shares` matters on rank 0 only.
   void scatter_first(const std::vector<std::vector<Unit>>& shares);
 
-  /// Messages handled, transfers enqueued and polled. Returns true if anything happened. Throws Error when a peer breaks
-  /// the protocol: an unsolicited send is an error that names the peer and the message.
+  /// Messages handled, transfers enqueued and polled. Returns true if anything happened. Throws Error when a peer
+  /// breaks the protocol: an unsolicited send is an error that names the peer and the message.
   bool progress();
 
   // Every rank, as a worker.
-  std::optional<Unit> next_unit();        // units that have arrived, in order
-  void offer(Finished finished);          // a finished unit goes to rank 0 when it grants
-  bool recall_wanted();                   // rank 0 asks for units not begun (true once a request); answer with `return_units`
+  std::optional<Unit> next_unit();  // units that have arrived, in order
+  void offer(Finished finished);    // a finished unit goes to rank 0 when it grants
+  bool recall_wanted();             // rank 0 asks for units not begun (true once a request); answer with `return_units`
   void return_units(std::vector<Unit> units);
-  void ask_to_drain();                    // this rank got USR1: tells rank 0
-  void send_pulse(const Pulse& pulse);    // a worker to rank 0; rank 0 to all
+  void ask_to_drain();                              // this rank got USR1: tells rank 0
+  void send_pulse(const Pulse& pulse);              // a worker to rank 0; rank 0 to all
   double seconds_since_heard_from(int rank) const;  // any message counts; rank 0 hears all, a worker only rank 0
-  bool outstanding() const;               // results, grants or transfers not complete: not idle
+  bool outstanding() const;                         // results, grants or transfers not complete: not idle
 
   /// After FINISH was received with nothing outstanding and acknowledged (rank 0: after all acknowledged).
   bool finished() const;
   ExitCode exit_code() const;
 
   // Rank 0, as the coordinator.
-  void refill(int to, Unit unit);                       // queued; at most one transfer a worker at a time
+  void refill(int to, Unit unit);  // queued; at most one transfer a worker at a time
   std::optional<Delivery> take_delivery();
-  void recall(int from);                                // -> returned_units
-  struct Returned { int from; std::vector<Unit> units; };  // an answer to recall; may be empty
+  void recall(int from);  // -> returned_units
+  struct Returned {
+    int from;
+    std::vector<Unit> units;
+  };  // an answer to recall; may be empty
   std::optional<Returned> take_returned();
-  bool drain_asked() const;                             // some rank asked
+  bool drain_asked() const;  // some rank asked
   const Pulse& pulse(int rank) const;
-  void finish(ExitCode code);                           // when all credits are home and the writers are durable
+  void finish(ExitCode code);  // when all credits are home and the writers are durable
 
  private:
   struct Impl;

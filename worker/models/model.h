@@ -1,13 +1,13 @@
 #pragma once
-// A model family, seen by the engine: six verbs, each of which appends slices to a list instead of running at once, so that
-// a rank's single thread can give other work its turn between any two of them. Whole model:
+// A model family, seen by the engine: six verbs, each of which appends slices to a list instead of running at once, so
+// that a rank's single thread can give other work its turn between any two of them. Whole model:
 //
 //   s = begin(unit); while (!s.done()) { enter(s, half) layers(s, half) leave(s, half) for every half; advance(s) }
 //   results = finish(s)
 //
-// A pipeline cuts that line at its commas. A diffusion pass is one denoising step: state = latents. Slices of one session
-// run in order; slices of different sessions may interleave. Nothing here may wait on the GPU, read a timing, or let a
-// result depend on anything but the item, the model and the numeric settings.
+// A pipeline cuts that line at its commas. A diffusion pass is one denoising step: state = latents. Slices of one
+// session run in order; slices of different sessions may interleave. Nothing here may wait on the GPU, read a timing,
+// or let a result depend on anything but the item, the model and the numeric settings.
 
 #include <ATen/core/Tensor.h>
 
@@ -76,7 +76,8 @@ class Model {
   virtual void layers(Session& session, int half, Layers range, Slices& slices) = 0;
   /// Last stage: hidden -> prediction of this half, kept in the session.
   virtual void leave(Session& session, int half, Slices& slices) = 0;
-  /// Last stage: joins the halves, takes the step; `pass` and `halves` are those of the next pass when the slices have run.
+  /// Last stage: joins the halves, takes the step; `pass` and `halves` are those of the next pass when the slices have
+  /// run.
   virtual void advance(Session& session, Slices& slices) = 0;
   /// Last stage: decodes; `results` is filled, one per item in the unit's order, when the slices have run.
   virtual void finish(Session& session, Slices& slices, std::vector<Result>& results) = 0;

@@ -1,2 +1,3 @@
 target_sources(trireme_worker_core PRIVATE
+  models/fake/fake_model.cpp
   models/model.cpp)

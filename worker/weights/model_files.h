@@ -14,16 +14,16 @@ namespace trireme {
 
 struct TensorEntry {
   std::string name;
-  std::string dtype;                  // as in safetensors: "F32", "BF16", "F16", ...
+  std::string dtype;  // as in safetensors: "F32", "BF16", "F16", ...
   std::vector<std::int64_t> shape;
-  int shard = 0;                      // index into ModelPart::shards
+  int shard = 0;                        // index into ModelPart::shards
   std::uint64_t offset = 0, bytes = 0;  // in the shard file
 };
 
 struct ModelPart {
-  std::string config;                 // text of config.json (scheduler: scheduler_config.json)
-  std::vector<std::string> shards;    // file paths, only opened by rank 0
-  std::vector<TensorEntry> tensors;   // in file order: by shard, then by offset
+  std::string config;                // text of config.json (scheduler: scheduler_config.json)
+  std::vector<std::string> shards;   // file paths, only opened by rank 0
+  std::vector<TensorEntry> tensors;  // in file order: by shard, then by offset
 
   const TensorEntry* find(const std::string& name) const;  // nullptr when absent
 };

@@ -14,6 +14,8 @@ void Parameters::want_rows(std::string name, std::vector<std::int64_t> shape, st
   wants_.push_back({std::move(name), std::move(shape), first_row, rows, slot});
 }
 
-void Parameters::skip(std::string prefix, std::string reason) { skips_.push_back({std::move(prefix), std::move(reason)}); }
+void Parameters::skip(std::string prefix, std::string reason) {
+  skips_.push_back({std::move(prefix), std::move(reason)});
+}
 
 }  // namespace trireme

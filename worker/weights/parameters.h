@@ -13,14 +13,14 @@ namespace trireme {
 class Parameters {
  public:
   struct Want {
-    std::string name;                  // in the file
-    std::vector<std::int64_t> shape;   // of the tensor in the file
-    std::int64_t first_row = 0;        // rows [first_row, first_row + rows) of it go into the slot
-    std::int64_t rows = 0;             // = shape[0]: the whole tensor (a scalar or vector counts its elements)
-    at::Tensor* slot = nullptr;        // becomes a contiguous tensor of its own, in the compute dtype, on the device
+    std::string name;                 // in the file
+    std::vector<std::int64_t> shape;  // of the tensor in the file
+    std::int64_t first_row = 0;       // rows [first_row, first_row + rows) of it go into the slot
+    std::int64_t rows = 0;            // = shape[0]: the whole tensor (a scalar or vector counts its elements)
+    at::Tensor* slot = nullptr;       // becomes a contiguous tensor of its own, in the compute dtype, on the device
   };
   struct Skip {
-    std::string prefix, reason;        // tensors the family never uses: "norm_final." "not used by the model"
+    std::string prefix, reason;  // tensors the family never uses: "norm_final." "not used by the model"
   };
 
   /// The whole tensor. `slot` must outlive loading and keep its address.

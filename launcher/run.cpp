@@ -1,0 +1,124 @@
+#include "launcher/run.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "common/errors.h"
+#include "launcher/launch_line.h"
+#include "launcher/supervise.h"
+
+namespace trireme {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RunOptions {
+  std::string job;
+  int ranks = 0;  // 0: one a GPU, or one
+  std::string hosts;
+  int restarts = 0;
+  std::vector<std::string> overrides;
+  std::string progress = "auto";
+  bool fresh = false, dry_run = false;
+};
+
+/// GPUs of this machine by their device files; a login node has none.
+int gpu_count() {
+  int count = 0;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/dev", ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() > 6 && name.starts_with("nvidia") && name.find_first_not_of("0123456789", 6) == std::string::npos)
+      ++count;
+  }
+  return count;
+}
+
+std::string worker_beside_us() {
+  const fs::path worker = fs::read_symlink("/proc/self/exe").parent_path() / "trireme-worker";
+  if (!fs::exists(worker)) {
+    throw Error(ExitCode::unavailable,
+                "trireme-worker is not beside trireme (" + worker.string() + "); build it: scripts/setup");
+  }
+  return worker.string();
+}
+
+LaunchRequest request_for(const RunOptions& options, bool fresh) {
+  LaunchRequest request;
+  request.worker = worker_beside_us();
+  request.ranks = options.ranks > 0 ? options.ranks : std::max(1, gpu_count());
+  request.hosts = options.hosts;
+  request.arguments = {options.job};
+  for (const std::string& o : options.overrides) request.arguments.insert(request.arguments.end(), {"--set", o});
+  if (fresh) request.arguments.push_back("--fresh");
+  // Under a launcher the worker can't see our terminal, so we look for it.
+  const bool bar = options.progress == "auto" && isatty(STDERR_FILENO) == 1;
+  if (bar || options.progress != "auto") {
+    request.arguments.insert(request.arguments.end(), {"--progress", bar ? "bar" : options.progress});
+  }
+  return request;
+}
+
+int run(const RunOptions& options) {
+  const Machine machine = look_at_machine();
+  if (options.dry_run) {
+    std::printf("%s\n", to_shell(compose_launch(request_for(options, options.fresh), machine)).c_str());
+    return 0;
+  }
+  for (int attempt = 0;; ++attempt) {
+    const LaunchLine line = compose_launch(request_for(options, options.fresh && attempt == 0), machine);
+    const Outcome outcome = supervise(line);
+    const char* meaning = explain(static_cast<ExitCode>(outcome.code));
+    if (outcome.code != 0) std::fprintf(stderr, "trireme: exit code %d: %s\n", outcome.code, meaning);
+    if (!worth_restarting(outcome.code, outcome.asked_to_stop) || attempt == options.restarts) return outcome.code;
+    std::fprintf(stderr, "trireme: restart %d of %d, finished items are kept\n", attempt + 1, options.restarts);
+  }
+}
+
+}  // namespace
+
+bool worth_restarting(int code, bool asked_to_stop) {
+  if (asked_to_stop) return false;
+  switch (static_cast<ExitCode>(code)) {
+    case ExitCode::ok:
+    case ExitCode::some_items_failed:
+    case ExitCode::usage:
+    case ExitCode::bad_data:
+    case ExitCode::input_missing:
+    case ExitCode::unavailable:
+    case ExitCode::cannot_create:
+    case ExitCode::config: return false;
+    case ExitCode::internal:
+    case ExitCode::io_error:
+    case ExitCode::stopped_early: return true;
+  }
+  return true;  // killed, or ended by the launcher
+}
+
+void add_run(CLI::App& app) {
+  auto* command = app.add_subcommand("run", "run a job on N ranks; the same command again resumes it");
+  auto options = std::make_shared<RunOptions>();
+  command->add_option("job", options->job, "job file")->required();
+  command->add_option("-n,--ranks", options->ranks, "ranks, one a GPU (default: GPUs of this machine, else 1)")
+      ->check(CLI::Range(1, 100000));
+  command->add_option("--hosts", options->hosts, "hosts with their ranks: h0:2,h1:2");
+  command->add_option("--restarts", options->restarts, "times to run again after a crash or a stall")
+      ->check(CLI::Range(0, 1000));
+  command->add_option("--set", options->overrides, "a.b=c: override a key of the job file")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_option("--progress", options->progress, "auto, bar, lines or none")
+      ->check(CLI::IsMember({"auto", "bar", "lines", "none"}));
+  command->add_flag("--fresh", options->fresh, "start over: drops the results in the run directory");
+  command->add_flag("--dry-run", options->dry_run, "print the command line and stop");
+  command->callback([options] {
+    const int code = run(*options);
+    if (code != 0) throw CLI::RuntimeError(code);
+  });
+}
+
+}  // namespace trireme

@@ -1,0 +1,48 @@
+#include "worker/monitor/watchdog.h"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace trireme {
+
+TEST(StallDetector, CountsOnlyTimeWithWorkInHandAndNoProgress) {
+  StallDetector detector(10);
+  EXPECT_FALSE(detector.stalled(0, 1, true));
+  EXPECT_FALSE(detector.stalled(9, 1, true));
+  EXPECT_FALSE(detector.stalled(9.5, 2, true)) << "progress starts the time again";
+  EXPECT_FALSE(detector.stalled(19, 2, true));
+  EXPECT_TRUE(detector.stalled(19.6, 2, true));
+}
+
+TEST(StallDetector, AnIdleRankIsNotStuck) {
+  StallDetector detector(10);
+  EXPECT_FALSE(detector.stalled(0, 1, true));
+  EXPECT_FALSE(detector.stalled(50, 1, false));
+  EXPECT_FALSE(detector.stalled(59, 1, true)) << "time begins when work comes";
+  EXPECT_TRUE(detector.stalled(60, 1, true));
+}
+
+TEST(WatchdogDeathTest, NamesWhatTheRankWasAt) {
+  const auto stall = [] {
+    Watchdog watchdog(0.2, [](const std::string& cause) {
+      std::fprintf(stderr, "%s\n", cause.c_str());
+      _exit(75);
+    });
+    watchdog.set_stage("loading weights");
+    std::this_thread::sleep_for(std::chrono::seconds(5));  // the watchdog ends the process first
+  };
+  EXPECT_EXIT(stall(), testing::ExitedWithCode(75), "no progress for 0 s .* loading weights");
+}
+
+TEST(WatchdogDeathTest, EndsTheProcessWhenAbortDoesNot) {
+  const auto stall = [] {
+    Watchdog watchdog(0.1, [](const std::string&) { std::this_thread::sleep_for(std::chrono::seconds(60)); });
+    std::this_thread::sleep_for(std::chrono::seconds(60));
+  };
+  EXPECT_EXIT(stall(), testing::ExitedWithCode(75), "");
+}
+
+}  // namespace trireme

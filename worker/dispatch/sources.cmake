@@ -1,0 +1,2 @@
+target_sources(trireme_worker_core PRIVATE
+  dispatch/policy.cpp)

@@ -1,0 +1,2 @@
+target_sources(trireme_worker_core PRIVATE
+  engine/whole_model.cpp)

@@ -1,0 +1,156 @@
+#include "worker/engine/whole_model.h"
+
+#include <c10/util/Exception.h>
+
+#include <utility>
+
+#include "common/errors.h"
+
+namespace trireme {
+
+struct WholeModelEngine::InHand {
+  enum class Stage { begun, passing, finishing, planned };
+
+  explicit InHand(Unit u) : unit(std::move(u)) {}
+  Unit unit;
+  std::unique_ptr<Session> session;  // null when the unit failed
+  Slices slices;                     // of the present stage
+  std::size_t next_slice = 0;
+  Stage stage = Stage::begun;
+  std::vector<Result> results;
+
+  struct Mark {
+    Phase phase;
+    device::Event start;
+  };
+  std::vector<Mark> marks;  // where a phase begins
+  device::Event end;
+};
+
+WholeModelEngine::WholeModelEngine(Model& model, Settings settings) : model_(model), settings_(settings) {}
+
+void WholeModelEngine::submit(Unit unit) { waiting_.push_back(std::move(unit)); }
+
+std::vector<Unit> WholeModelEngine::recall() {
+  std::vector<Unit> units(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
+  waiting_.clear();
+  return units;
+}
+
+bool WholeModelEngine::idle() const {
+  return waiting_.empty() && !current_ && completing_.empty() && finished_.empty();
+}
+
+std::optional<Finished> WholeModelEngine::take() {
+  if (finished_.empty()) return std::nullopt;
+  Finished finished = std::move(finished_.front());
+  finished_.pop_front();
+  return finished;
+}
+
+bool WholeModelEngine::progress() {
+  bool active = collect();
+  const auto deadline = std::chrono::steady_clock::now() + settings_.pass_budget;
+  while (in_flight_.size() < settings_.slices_in_flight && (current_ || !waiting_.empty())) {
+    if (!current_) begin_next();
+    run_slice();
+    active = true;
+    if (std::chrono::steady_clock::now() >= deadline) break;
+  }
+  return collect() || active;
+}
+
+void WholeModelEngine::begin_next() {
+  current_ = std::make_unique<InHand>(std::move(waiting_.front()));
+  waiting_.pop_front();
+  try {
+    current_->session = model_.begin(current_->unit, current_->slices);
+  } catch (const ItemError& e) {
+    fail(*current_, e.what());
+  }
+}
+
+void WholeModelEngine::run_slice() {
+  InHand& unit = *current_;
+  try {
+    while (unit.session && unit.next_slice == unit.slices.size() && unit.stage != InHand::Stage::planned)
+      plan_more(unit);
+    if (unit.session && unit.next_slice < unit.slices.size()) {
+      Slice& slice = unit.slices[unit.next_slice++];
+      if (unit.marks.empty() || unit.marks.back().phase != slice.phase) {
+        unit.marks.push_back({slice.phase, {}});
+        unit.marks.back().start.record(model_.device());
+      }
+      slice.run();
+      in_flight_.emplace_back();
+      in_flight_.back().record(model_.device());
+    }
+  } catch (const ItemError& e) {
+    fail(unit, e.what());
+  } catch (const c10::OutOfMemoryError& e) {
+    fail(unit, std::string("out of device memory: lower the size, or set memory.vae_tiling: true (") +
+                   e.what_without_backtrace() + ")");
+  }
+  const bool all_enqueued = unit.stage == InHand::Stage::planned && unit.next_slice == unit.slices.size();
+  if (!unit.session || all_enqueued) {
+    unit.end.record(model_.device());
+    completing_.push_back(std::move(current_));
+  }
+}
+
+// Appends the slices of the next verbs; the session's pass and halves are up to date once earlier slices have run.
+void WholeModelEngine::plan_more(InHand& unit) {
+  Session& session = *unit.session;
+  unit.slices.clear();
+  unit.next_slice = 0;
+  if (!session.done()) {
+    unit.stage = InHand::Stage::passing;
+    for (int half = 0; half < session.halves; ++half) {
+      model_.enter(session, half, unit.slices);
+      model_.layers(session, half, {0, model_.layer_count()}, unit.slices);
+      model_.leave(session, half, unit.slices);
+    }
+    model_.advance(session, unit.slices);
+  } else if (unit.stage != InHand::Stage::finishing) {
+    unit.stage = InHand::Stage::finishing;
+    model_.finish(session, unit.slices, unit.results);
+  } else {
+    unit.stage = InHand::Stage::planned;
+  }
+}
+
+// The items of a failed unit all fail with the same reason.
+void WholeModelEngine::fail(InHand& unit, const std::string& why) {
+  unit.session.reset();
+  unit.slices.clear();
+  unit.results.clear();
+  for (const Item& item : unit.unit.items) {
+    Result result;
+    result.id = item.id;
+    result.error = why;
+    unit.results.push_back(std::move(result));
+  }
+}
+
+bool WholeModelEngine::collect() {
+  bool any = false;
+  while (!in_flight_.empty() && in_flight_.front().done()) {
+    in_flight_.pop_front();
+    ++slices_done_;
+    any = true;
+  }
+  while (!completing_.empty() && completing_.front()->end.done()) {
+    InHand& unit = *completing_.front();
+    Finished finished{std::move(unit.unit), std::move(unit.results), {}};
+    for (std::size_t i = 0; i < unit.marks.size(); ++i) {
+      const device::Event& until = i + 1 < unit.marks.size() ? unit.marks[i + 1].start : unit.end;
+      finished.seconds[static_cast<std::size_t>(unit.marks[i].phase)] += until.seconds_since(unit.marks[i].start);
+    }
+    finished_.push_back(std::move(finished));
+    completing_.pop_front();
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace trireme

@@ -1,0 +1,101 @@
+#include "worker/monitor/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace trireme {
+namespace {
+
+constexpr double kBarInterval = 0.2;  // seconds
+constexpr double kLineInterval = 30;  // seconds
+
+std::string duration(double seconds) {
+  const long s = std::lround(std::max(0.0, seconds));
+  char text[32];
+  if (s >= 3600) {
+    std::snprintf(text, sizeof text, "%ldh%02ldm", s / 3600, s / 60 % 60);
+  } else if (s >= 60) {
+    std::snprintf(text, sizeof text, "%ldm%02lds", s / 60, s % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%lds", s);
+  }
+  return text;
+}
+
+std::uint64_t settled(const ProgressState& state) { return state.done + state.failed; }
+
+}  // namespace
+
+ProgressMode choose_progress(std::string_view wanted, bool stderr_is_terminal, bool under_launcher) {
+  if (wanted == "none") return ProgressMode::none;
+  if (wanted == "bar") return ProgressMode::bar;
+  if (wanted == "lines") return ProgressMode::lines;
+  return stderr_is_terminal && !under_launcher ? ProgressMode::bar : ProgressMode::lines;
+}
+
+std::string describe(const ProgressState& state) {
+  std::string text = std::to_string(settled(state)) + "/" + std::to_string(state.total) + " done";
+  if (state.failed > 0) text += " · " + std::to_string(state.failed) + " failed";
+  const auto now = settled(state) - state.done_before;
+  if (now > 0 && state.seconds > 0) {
+    const double rate = static_cast<double>(now) / state.seconds;
+    char figure[48];
+    std::snprintf(figure, sizeof figure, " · %.3g img/s", rate);
+    text += figure;
+    if (settled(state) < state.total)
+      text += " · " + duration(static_cast<double>(state.total - settled(state)) / rate) + " left";
+  }
+  if (state.slowest_rank >= 0) {
+    char figure[64];
+    std::snprintf(figure, sizeof figure, " · slowest rank %d (%.3g s/img)", state.slowest_rank,
+                  state.slowest_seconds_per_item);
+    text += figure;
+  }
+  return text;
+}
+
+std::string draw_bar(const ProgressState& state, int columns) {
+  const std::string text = describe(state);
+  // A middle dot is two bytes and one column.
+  const int text_columns =
+      static_cast<int>(text.size() - static_cast<std::size_t>(std::count(text.begin(), text.end(), '\xc2')));
+  const int width = std::min(30, columns - text_columns - 4);
+  if (width < 5) return text;
+  const double share = state.total == 0 ? 1.0 : static_cast<double>(settled(state)) / static_cast<double>(state.total);
+  const int filled = static_cast<int>(share * width);
+  std::string bar(static_cast<std::size_t>(filled), '=');
+  if (filled < width) bar += '>';
+  bar.resize(static_cast<std::size_t>(width), ' ');
+  return "[" + bar + "] " + text;
+}
+
+void ProgressLine::update(const ProgressState& state) {
+  if (mode_ == ProgressMode::none) return;
+  if (mode_ == ProgressMode::bar) {
+    if (state.seconds - last_seconds_ < kBarInterval) return;
+    winsize window{};
+    const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
+    std::fprintf(stderr, "\r\x1b[K%s", draw_bar(state, columns).c_str());
+    std::fflush(stderr);
+  } else {
+    const bool one_percent = (settled(state) - last_done_) * 100 >= std::max<std::uint64_t>(state.total, 1);
+    const bool news = settled(state) != last_done_;
+    // A line every 1 %, but not more often than every 2 s; and one every 30 s in any case.
+    if (!(news && one_percent && state.seconds - last_seconds_ >= 2) && state.seconds - last_seconds_ < kLineInterval)
+      return;
+    std::fprintf(stderr, "trireme: %s\n", describe(state).c_str());
+  }
+  last_seconds_ = state.seconds;
+  last_done_ = settled(state);
+}
+
+void ProgressLine::finish(const ProgressState& state) {
+  if (mode_ == ProgressMode::none) return;
+  std::fprintf(stderr, mode_ == ProgressMode::bar ? "\r\x1b[K%s\n" : "trireme: %s\n", describe(state).c_str());
+}
+
+}  // namespace trireme

@@ -1,0 +1,3 @@
+target_sources(trireme_worker_core PRIVATE
+  monitor/progress.cpp
+  monitor/watchdog.cpp)

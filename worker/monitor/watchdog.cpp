@@ -1,0 +1,53 @@
+#include "worker/monitor/watchdog.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "common/errors.h"
+
+namespace trireme {
+
+bool StallDetector::stalled(double now, std::uint64_t counter, bool busy) {
+  if (last_change_ < 0 || counter != last_counter_ || !busy) {
+    last_change_ = now;
+    last_counter_ = counter;
+    return false;
+  }
+  return now - last_change_ >= timeout_;
+}
+
+Watchdog::Watchdog(double timeout_seconds, std::function<void(const std::string&)> abort_job)
+    : timeout_(timeout_seconds), abort_job_(std::move(abort_job)), thread_([this] { run(); }) {}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Watchdog::run() {
+  using Clock = std::chrono::steady_clock;
+  StallDetector detector(timeout_);
+  const auto interval = std::chrono::duration<double>(std::clamp(timeout_ / 10, 0.05, 1.0));
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, interval, [this] { return stop_; })) {
+    const double now = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+    if (!detector.stalled(now, counter_.load(std::memory_order_relaxed), busy_.load(std::memory_order_relaxed)))
+      continue;
+    const std::string seconds = std::to_string(static_cast<long>(timeout_));
+    std::thread last_resort([] {
+      std::this_thread::sleep_for(std::chrono::seconds(5));
+      _exit(static_cast<int>(ExitCode::stopped_early));
+    });
+    last_resort.detach();
+    abort_job_("no progress for " + seconds + " s (limits.stall_timeout_seconds) while at: " +
+               stage_.load(std::memory_order_relaxed) + "; run the same command again to resume");
+    return;
+  }
+}
+
+}  // namespace trireme
