@@ -1,0 +1,30 @@
+#pragma once
+// A fresh folder for one test, removed with everything in it at the end.
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <string>
+
+namespace trireme {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = testing::TempDir() + "trireme_test_XXXXXX";
+    if (!::mkdtemp(name.data()))
+      throw std::filesystem::filesystem_error(name, std::error_code(errno, std::generic_category()));
+    path_ = name;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace trireme
