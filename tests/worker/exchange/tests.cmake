@@ -1,0 +1,3 @@
+add_executable(exchange_codec_test exchange/codec_test.cpp)
+target_link_libraries(exchange_codec_test PRIVATE trireme_worker_core GTest::gtest_main)
+gtest_discover_tests(exchange_codec_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 60)

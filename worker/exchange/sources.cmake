@@ -1,0 +1,3 @@
+target_sources(trireme_worker_core PRIVATE
+  exchange/codec.cpp
+  exchange/messages.cpp)
