@@ -28,6 +28,7 @@ struct WholeModelEngine::InHand {
 };
 
 WholeModelEngine::WholeModelEngine(Model& model, Settings settings) : model_(model), settings_(settings) {}
+WholeModelEngine::~WholeModelEngine() = default;
 
 void WholeModelEngine::submit(Unit unit) { waiting_.push_back(std::move(unit)); }
 

@@ -19,6 +19,7 @@ class WholeModelEngine final : public Engine {
   };
   WholeModelEngine(Model& model, Settings settings);
   explicit WholeModelEngine(Model& model) : WholeModelEngine(model, Settings{}) {}
+  ~WholeModelEngine() override;
 
   void submit(Unit unit) override;
   std::vector<Unit> recall() override;

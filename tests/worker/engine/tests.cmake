@@ -1,0 +1,5 @@
+add_executable(engine_tests engine/whole_model_test.cpp)
+target_precompile_headers(engine_tests REUSE_FROM trireme_worker_core)
+target_link_libraries(engine_tests PRIVATE trireme_worker_core GTest::gtest_main)
+add_test(NAME engine_tests COMMAND engine_tests)
+set_tests_properties(engine_tests PROPERTIES TIMEOUT 60)
