@@ -1,7 +1,8 @@
 #pragma once
 // The job file: YAML, strict. Every key has a default except model.path (or family: fake) and input.prompts. `auto` is
 // an empty optional here; common/checkpoint.h fills what only the checkpoint knows. Errors: ConfigError with
-// file:line:column, key, value and what would be right. docs/formats.md lists every key.
+// file:line:column, key, value and what would be right. Rank 0 and the launcher read it. docs/formats.md lists every
+// key.
 
 #include <cstdint>
 #include <filesystem>
@@ -13,7 +14,7 @@ namespace trireme {
 
 struct Job {
   struct Model {
-    std::filesystem::path path;          // empty only for the fake family
+    std::filesystem::path path;          // a folder that exists; empty only for the fake family
     std::string family = "auto";         // auto | fake | z_image
     std::optional<std::string> dtype;    // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
     std::string weights = "checkpoint";  // checkpoint | dummy
@@ -47,7 +48,7 @@ struct Job {
   } memory;
 
   struct Input {
-    std::filesystem::path prompts;  // .txt or .jsonl; relative to the current directory, as typed
+    std::filesystem::path prompts;  // .txt or .jsonl, a file that exists
   } input;
 
   struct Output {
@@ -69,11 +70,13 @@ struct Job {
   std::filesystem::path file;  // as given
 };
 
-/// Reads `file`, then applies "a.b=c" overrides (their errors name `--set a.b=c` as the place). A key of the full job
-/// file whose part is not built yet may only have its default value; anything else is refused with "not available yet".
+/// Reads `file`, then applies "a.b=c" overrides (their errors name `--set a.b=c` as the place; the last one of a key
+/// holds). A key of the full job file whose part is not built yet may only have its default value; anything else is
+/// refused with "not available yet". model.path and input.prompts are looked for from the current directory, then
+/// beside the job file, and must exist: ConfigError(input_missing) names both places.
 Job load_job(const std::filesystem::path& file, const std::vector<std::string>& overrides);
 
-/// The job as complete YAML, `auto` where nothing was set: `trireme-worker --dry-run` prints it.
+/// The job as complete YAML, `auto` where nothing was set: `trireme-worker --dry-run` prints it, `load_job` reads it.
 std::string to_yaml(const Job& job);
 
 }  // namespace trireme
