@@ -1,22 +1,31 @@
 # The libraries of docs/architecture.md, each as one target. Nothing is downloaded here: scripts/setup does that.
+
+# A library that is a header and at most one file, wherever CMAKE_PREFIX_PATH or the system has it; distributions
+# disagree about the CMake and pkg-config files of these.
+function(trireme_library target header)
+  string(MAKE_C_IDENTIFIER "TRIREME_${target}" name)
+  find_path(${name}_INCLUDE ${header} REQUIRED)
+  add_library(${target} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(${target} SYSTEM INTERFACE "${${name}_INCLUDE}")
+  if(ARGN)
+    find_library(${name}_LIBRARY ${ARGN} REQUIRED)
+    target_link_libraries(${target} INTERFACE "${${name}_LIBRARY}")
+  endif()
+endfunction()
+
+trireme_library(nlohmann_json::nlohmann_json nlohmann/json.hpp)
+trireme_library(CLI11::CLI11 CLI/CLI.hpp)
+trireme_library(PCRE2::PCRE2 pcre2.h pcre2-8)
+trireme_library(utf8proc::utf8proc utf8proc.h utf8proc)
+
 find_package(Threads REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
 find_package(PNG REQUIRED)
 find_package(GTest REQUIRED)
 if(NOT TARGET yaml-cpp::yaml-cpp)  # yaml-cpp before 0.8 has no namespace
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()
-
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
-find_path(UTF8PROC_INCLUDE utf8proc.h REQUIRED)
-find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
-add_library(trireme_utf8proc INTERFACE)
-target_include_directories(trireme_utf8proc SYSTEM INTERFACE "${UTF8PROC_INCLUDE}")
-target_link_libraries(trireme_utf8proc INTERFACE "${UTF8PROC_LIBRARY}")
 
 if(TRIREME_COMMON_ONLY)
   return()

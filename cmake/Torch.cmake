@@ -15,6 +15,8 @@ set(CMAKE_CUDA_STANDARD 17)
 
 find_path(TRIREME_CUDA_INCLUDE cuda_runtime.h
   HINTS ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} "${site_packages}/nvidia/cu13/include" REQUIRED)
+# A toolkit without cuBLAS, cuSPARSE and the like is enough: torch brings those headers.
+find_path(TRIREME_CUBLAS_INCLUDE cublas_v2.h HINTS "${TRIREME_CUDA_INCLUDE}" "${site_packages}/nvidia/cu13/include" REQUIRED)
 find_file(TRIREME_CUDA_LIBRARY NAMES libcudart.so.13 HINTS "${site_packages}/nvidia/cu13/lib"
   PATH_SUFFIXES lib lib64 PATHS /usr/local/cuda/lib64 REQUIRED)
 find_path(TRIREME_NCCL_INCLUDE nccl.h HINTS "${site_packages}/nvidia/nccl/include" REQUIRED)
@@ -22,7 +24,7 @@ find_file(TRIREME_NCCL_LIBRARY NAMES libnccl.so.2 HINTS "${site_packages}/nvidia
   PATHS /usr/lib/x86_64-linux-gnu /usr/local/lib REQUIRED)
 
 add_library(trireme_cuda INTERFACE)
-target_include_directories(trireme_cuda SYSTEM INTERFACE "${TRIREME_CUDA_INCLUDE}")
+target_include_directories(trireme_cuda SYSTEM INTERFACE "${TRIREME_CUDA_INCLUDE}" "${TRIREME_CUBLAS_INCLUDE}")
 target_link_libraries(trireme_cuda INTERFACE "${TRIREME_CUDA_LIBRARY}")
 
 add_library(trireme_nccl INTERFACE)
