@@ -12,6 +12,7 @@ if(NOT CMAKE_CUDA_ARCHITECTURES)
 endif()
 enable_language(CUDA)
 set(CMAKE_CUDA_STANDARD 17)
+set(CMAKE_CUDA_RUNTIME_LIBRARY None)  # kernels use the runtime that LibTorch loads, not a second one
 
 find_path(TRIREME_CUDA_INCLUDE cuda_runtime.h
   HINTS ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} "${site_packages}/nvidia/cu13/include" REQUIRED)
