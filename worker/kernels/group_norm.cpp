@@ -2,9 +2,44 @@
 
 #include <ATen/ATen.h>
 
-#include "worker/kernels/check.h"
+#include "worker/kernels/call.h"
 
 namespace trireme::kernels {
+namespace {
+
+/// The kernels' result, or an undefined tensor where they can't run.
+at::Tensor on_gpu(const at::Tensor& input, int groups, const at::Tensor& weight, const at::Tensor& bias, double eps,
+                  bool silu) {
+  const at::MemoryFormat format = input.suggest_memory_format();
+  const bool channels_last = format == at::MemoryFormat::ChannelsLast;
+  const std::int64_t images = input.size(0), channels = input.size(1), pixels = input.size(2) * input.size(3);
+  const bool fits = input.is_cuda() && is_element(input) && input.numel() > 0 && images * channels <= 65535 &&
+                    (channels_last ? channels % 8 == 0 && channels <= kLargestGroupNormChannels : pixels % 8 == 0);
+  if (!fits) return {};
+  const at::Tensor x = input.contiguous(format);
+  if (!weight.is_contiguous() || !bias.is_contiguous() || !aligned({x, weight, bias})) return {};
+  at::Tensor out = at::empty_like(x);
+  GroupNormLaunch args{};
+  args.x = x.data_ptr();
+  args.weight = weight.data_ptr();
+  args.bias = bias.data_ptr();
+  args.out = out.data_ptr();
+  args.pixels = pixels;
+  args.images = static_cast<int>(images);
+  args.channels = static_cast<int>(channels);
+  args.groups = groups;
+  args.eps = static_cast<float>(eps);
+  args.channels_last = channels_last;
+  args.silu = silu;
+  const at::Tensor partial = at::empty({group_norm_partials(args)}, x.options().dtype(at::kDouble));
+  const at::Tensor scale_shift = at::empty({images, 2, channels}, x.options().dtype(at::kFloat));
+  args.partial = partial.data_ptr<double>();
+  args.scale_shift = scale_shift.data_ptr<float>();
+  enqueue(x, "group_norm", [&](cudaStream_t stream) { return launch_group_norm(element(x), args, stream); });
+  return out;
+}
+
+}  // namespace
 
 at::Tensor group_norm(const at::Tensor& x, int groups, const at::Tensor& weight, const at::Tensor& bias, double eps,
                       bool silu) {
@@ -14,6 +49,7 @@ at::Tensor group_norm(const at::Tensor& x, int groups, const at::Tensor& weight,
           "group_norm weight and bias must be [C]");
   require(weight.scalar_type() == x.scalar_type() && bias.scalar_type() == x.scalar_type(),
           "group_norm operands must share a dtype");
+  if (at::Tensor out = on_gpu(x, groups, weight, bias, eps, silu); out.defined()) return out;
   at::Tensor out = at::group_norm(x, groups, weight, bias, eps);
   if (silu) at::silu_(out);
   return out.contiguous(x.suggest_memory_format());

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "worker/kernels/check.h"
+#include "worker/kernels/call.h"
 #include "worker/kernels/norm.h"
 
 namespace trireme::kernels {
@@ -10,7 +10,7 @@ namespace {
 
 void check_rope(const at::Tensor& x, const RopeTable& table) {
   require(x.dim() == 3 && x.size(2) % 2 == 0, "rope wants x [tokens, heads, even head_dim]");
-  require(x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16, "rope wants float32 or bfloat16");
+  require(is_element(x), "rope wants float32 or bfloat16");
   for (const at::Tensor& t : {table.cos, table.sin}) {
     require(t.dim() == 2 && t.size(0) == x.size(0) && t.size(1) * 2 == x.size(2) && t.scalar_type() == at::kFloat,
             "rope table must be [tokens, head_dim / 2] float32");
@@ -32,15 +32,35 @@ void plain_rope_(const at::Tensor& x, const RopeTable& table, RopePairs pairs) {
   b.copy_(new_b);
 }
 
+/// False where the kernel can't run: on a CPU, for odd head sizes and strides.
+bool on_gpu(const at::Tensor& x, const at::Tensor& weight, double eps, const RopeTable& table, RopePairs pairs) {
+  const bool fits = x.is_cuda() && x.size(2) % 16 == 0 && x.size(2) <= kLargestRopeHeadDim && x.stride(2) == 1 &&
+                    x.stride(0) % 8 == 0 && x.stride(1) % 8 == 0 && table.cos.is_contiguous() &&
+                    table.sin.is_contiguous() && aligned({x, weight, table.cos, table.sin}) &&
+                    (!weight.defined() || weight.is_contiguous());
+  if (!fits) return false;
+  if (x.numel() == 0) return true;
+  const RopeLaunch args{
+      x.data_ptr(), pointer(weight), table.cos.data_ptr<float>(), table.sin.data_ptr<float>(), x.size(0),
+      x.stride(0),  x.stride(1),     static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<float>(eps)};
+  enqueue(x, "rope",
+          [&](cudaStream_t stream) { return launch_rope(element(x), pairs == RopePairs::adjacent, args, stream); });
+  return true;
+}
+
 }  // namespace
 
 void rope_(const at::Tensor& x, const RopeTable& table, RopePairs pairs) {
   check_rope(x, table);
+  if (on_gpu(x, {}, 0, table, pairs)) return;
   plain_rope_(x, table, pairs);
 }
 
 void norm_rope_(const at::Tensor& x, const at::Tensor& weight, double eps, const RopeTable& table, RopePairs pairs) {
   check_rope(x, table);
+  require(weight.dim() == 1 && weight.size(0) == x.size(2) && weight.scalar_type() == x.scalar_type(),
+          "norm weight must be [head_dim] in the dtype of x");
+  if (on_gpu(x, weight, eps, table, pairs)) return;
   x.copy_(rms_norm(x, weight, eps));
   plain_rope_(x, table, pairs);
 }

@@ -1,5 +1,9 @@
 target_sources(trireme_worker_core PRIVATE
   kernels/gate.cpp
+  kernels/gate.cu
   kernels/group_norm.cpp
+  kernels/group_norm.cu
   kernels/norm.cpp
-  kernels/rope.cpp)
+  kernels/norm.cu
+  kernels/rope.cpp
+  kernels/rope.cu)

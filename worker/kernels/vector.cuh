@@ -1,0 +1,60 @@
+#pragma once
+// Eight elements at a time, in float32 registers: one 16-byte access for bfloat16, two for float32.
+
+#include <cuda_bf16.h>
+
+namespace trireme::kernels {
+
+constexpr int kVector = 8;
+
+struct Floats {
+  float value[kVector];
+};
+
+__device__ inline Floats load(const float* from) {
+  const float4 low = reinterpret_cast<const float4*>(from)[0], high = reinterpret_cast<const float4*>(from)[1];
+  return {{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}};
+}
+
+__device__ inline Floats load(const __nv_bfloat16* from) {
+  const uint4 raw = *reinterpret_cast<const uint4*>(from);
+  const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
+  Floats out;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    out.value[2 * i] = __uint_as_float(words[i] << 16);
+    out.value[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
+  }
+  return out;
+}
+
+__device__ inline void store(float* to, const Floats& v) {
+  reinterpret_cast<float4*>(to)[0] = make_float4(v.value[0], v.value[1], v.value[2], v.value[3]);
+  reinterpret_cast<float4*>(to)[1] = make_float4(v.value[4], v.value[5], v.value[6], v.value[7]);
+}
+
+__device__ inline void store(__nv_bfloat16* to, const Floats& v) {
+  unsigned words[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(v.value[2 * i], v.value[2 * i + 1]);
+    words[i] = *reinterpret_cast<const unsigned*>(&pair);
+  }
+  *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+}
+
+/// The value as a tensor of T would hold it.
+template <class T>
+__device__ inline float rounded(float v);
+template <>
+__device__ inline float rounded<float>(float v) {
+  return v;
+}
+template <>
+__device__ inline float rounded<__nv_bfloat16>(float v) {
+  return __bfloat162float(__float2bfloat16_rn(v));
+}
+
+__device__ inline float silu(float v) { return v / (1.0f + expf(-v)); }
+
+}  // namespace trireme::kernels
