@@ -90,6 +90,13 @@ def randomise(module, seed):
     return module
 
 
+def round_parameters(module, dtype):
+    """To values that a file of `dtype` holds. Buffers stay as they are: rope frequencies must keep float32."""
+    for parameter in module.parameters():
+        parameter.data = parameter.data.to(dtype).to(torch.float32)
+    return module
+
+
 def edit_json(path, change):
     content = json.loads(path.read_text())
     change(content)
@@ -133,7 +140,7 @@ def build(spec):
     }
     for index, name in enumerate(parts):
         randomise(parts[name], spec["seed"] + index)
-        parts[name].to(spec["dtypes"][name]).to(torch.float32).eval()
+        round_parameters(parts[name], spec["dtypes"][name]).eval()
     return tokenizer, parts
 
 

@@ -1,2 +1,4 @@
 target_sources(trireme_worker_core PRIVATE
-  weights/parameters.cpp)
+  weights/model_files.cpp
+  weights/parameters.cpp
+  weights/part_config.cpp)

@@ -1,0 +1,27 @@
+#include "worker/nn/linear.h"
+
+#include <ATen/ATen.h>
+
+namespace trireme::nn {
+
+void Linear::want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in, Bias with_bias) {
+  parameters.want(name + ".weight", {out, in}, &weight);
+  if (with_bias == Bias::present) parameters.want(name + ".bias", {out}, &bias);
+}
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return at::linear(x, weight.dim() == 2 ? weight : weight.flatten(1), bias);
+}
+
+void Conv2d::want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in,
+                  std::int64_t kernel) {
+  parameters.want(name + ".weight", {out, in, kernel, kernel}, &weight);
+  parameters.want(name + ".bias", {out}, &bias);
+}
+
+at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+  const std::int64_t padding = weight.size(2) / 2;
+  return at::conv2d(x, weight, bias, /*stride=*/1, padding);
+}
+
+}  // namespace trireme::nn
