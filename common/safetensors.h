@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/files.h"
+
 namespace trireme {
 
 struct TensorInfo {
@@ -37,9 +39,6 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);
-  ~SafetensorsFile();
-  SafetensorsFile(SafetensorsFile&& other) noexcept;
-  SafetensorsFile& operator=(SafetensorsFile&& other) noexcept;
 
   const std::filesystem::path& path() const { return path_; }
   std::uint64_t bytes() const { return bytes_; }  // of the whole file
@@ -55,7 +54,7 @@ class SafetensorsFile {
   void read_header();
 
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::uint64_t bytes_ = 0;
   std::string header_text_;
   SafetensorsHeader header_;

@@ -2,3 +2,11 @@ target_sources(trireme_worker_core PRIVATE
   transport/local_copies.cpp
   transport/self_transport.cpp
   transport/transport.cpp)
+
+# Tests only: ranks of one process that forgive nothing.
+add_library(trireme_strict STATIC EXCLUDE_FROM_ALL
+  transport/strict_fibers.cpp
+  transport/strict_queues.cpp
+  transport/strict_transport.cpp)
+target_precompile_headers(trireme_strict REUSE_FROM trireme_worker_core)
+target_link_libraries(trireme_strict PUBLIC trireme_worker_core)

@@ -1,0 +1,216 @@
+#include "common/job_keys.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "common/did_you_mean.h"
+#include "common/errors.h"
+#include "common/utf8.h"
+#include "common/yaml_reader.h"
+
+namespace trireme {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string_view>;
+
+/// What may stand behind a key: how it is read and how it is written.
+template <class T>
+struct Kind {
+  std::function<T(const YamlNode&)> read;
+  std::function<std::string(const T&)> show;
+};
+
+std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
+
+Kind<int> whole(int min, int max) {
+  return {[=](const YamlNode& node) {
+            return static_cast<int>(read_int(node, {min, max}));
+          },
+          [](int value) { return std::to_string(value); }};
+}
+
+Kind<std::uint64_t> whole64() {
+  return {read_uint64, [](std::uint64_t value) { return std::to_string(value); }};
+}
+
+Kind<double> number(double min, double max) {
+  return {[=](const YamlNode& node) {
+            return read_double(node, {min, max});
+          },
+          [](double value) { return nlohmann::json(value).dump(); }};
+}
+
+Kind<double> number_above(double min, double max) {
+  return {[=](const YamlNode& node) { return read_double(node, {min, max, true}); }, number(min, max).show};
+}
+
+Kind<bool> flag() {
+  return {read_bool, [](bool value) { return value ? "true" : "false"; }};
+}
+
+Kind<std::string> text() { return {read_text, quoted}; }
+
+Kind<fs::path> path() {
+  const auto read = [](const YamlNode& node) -> fs::path {
+    const std::string name = read_text(node);
+    if (name.find('\0') != std::string::npos) node.fail("a path can't hold NUL");
+    return name;
+  };
+  return {read, [](const fs::path& value) { return quoted(value.string()); }};
+}
+
+std::string joined(const Words& words) {
+  std::string list;
+  for (const std::string_view word : words) list += (list.empty() ? "" : ", ") + std::string(word);
+  return list;
+}
+
+/// One of `built`; those of `later` are known and not available yet.
+Kind<std::string> choice(Words built, Words later = {}) {
+  const auto read = [=](const YamlNode& node) {
+    const std::string word = read_text(node);
+    if (std::find(built.begin(), built.end(), word) != built.end()) return word;
+    if (std::find(later.begin(), later.end(), word) != later.end()) {
+      node.fail(word + " is not available yet; use " + joined(built));
+    }
+    node.fail("unknown value '" + printable(word, 60) + "'" + did_you_mean(word, built));
+  };
+  return {read, [](const std::string& value) { return value; }};
+}
+
+/// A value of a form that nothing reads yet.
+Kind<std::string> anything() {
+  return {[](const YamlNode& node) { return node.kind == YamlNode::Kind::list ? "a list" : read_text(node); },
+          [](const std::string& value) { return printable(value, 60); }};
+}
+
+Kind<std::string> dtype() {
+  const Kind<std::string> known = choice({"float32", "bfloat16"}, {"fp8"});
+  const auto read = [=](const YamlNode& node) {
+    const std::string word = read_text(node);
+    if (word == "float16" || word == "fp16" || word == "half") {
+      node.fail("float16 overflows in this model and gives black pictures; use bfloat16");
+    }
+    return known.read(node);
+  };
+  return {read, known.show};
+}
+
+template <class T>
+Kind<std::optional<T>> or_auto(Kind<T> kind) {
+  return {
+      [=](const YamlNode& node) { return node.is_plain("auto") ? std::nullopt : std::optional<T>(kind.read(node)); },
+      [=](const std::optional<T>& value) { return value ? kind.show(*value) : "auto"; }};
+}
+
+template <class T>
+JobKey key(std::string_view section, std::string_view name, T& field, Kind<T> kind) {
+  return {section, name, [&field, kind](const YamlNode& node) { field = kind.read(node); },
+          [&field, kind] { return kind.show(field); }};
+}
+
+/// A key whose part is not built yet: its values are checked, and only the default is let through.
+template <class T>
+JobKey later(std::string_view section, std::string_view name, T only, Kind<T> kind) {
+  const auto read = [only, kind](const YamlNode& node) {
+    if (const T value = kind.read(node); value != only) {
+      node.fail(kind.show(value) + " is not available yet; only " + kind.show(only) + " is");
+    }
+  };
+  return {section, name, read, [only, kind] { return kind.show(only); }};
+}
+
+JobKey later_text(std::string_view section, std::string_view name) {
+  return later<std::string>(section, name, "", text());
+}
+JobKey later_auto(std::string_view section, std::string_view name, Kind<std::string> kind = text()) {
+  return later<std::optional<std::string>>(section, name, std::nullopt, or_auto(kind));
+}
+JobKey later_auto(std::string_view section, std::string_view name, Kind<double> kind) {
+  return later<std::optional<double>>(section, name, std::nullopt, or_auto(kind));
+}
+
+}  // namespace
+
+std::vector<JobKey> keys_of(Job& job) {
+  constexpr int kMany = 1'000'000;
+  auto& [model, parallel, dispatch, sampling, memory, input, output, monitor, limits, file] = job;
+  return {
+      key("model", "path", model.path, path()),
+      key("model", "family", model.family, choice({"auto", "fake", "z_image"}, {"newbie_image", "qwen2_5_vl"})),
+      key("model", "dtype", model.dtype, or_auto(dtype())),
+      key("model", "weights", model.weights, choice({"checkpoint", "dummy"})),
+      key("model", "read", model.read, choice({"once"}, {"per_node"})),
+      later_text("model", "cache"),
+
+      later("parallel", "stages", 1, whole(1, kMany)),
+      later_auto("parallel", "split", anything()),
+      later<std::optional<int>>("parallel", "micro_batches", std::nullopt, or_auto(whole(1, kMany))),
+      later("parallel", "guidance", 1, whole(1, 2)),
+      key("parallel", "threads", parallel.threads, whole(1, 1024)),
+      key("parallel", "transport", parallel.transport, or_auto(choice({"self", "mpi", "nccl"}))),
+
+      key("dispatch", "policy", dispatch.policy,
+          choice({"static", "round_robin", "least_loaded"}, {"weighted", "predictive"})),
+      key("dispatch", "queue_depth", dispatch.queue_depth, or_auto(whole(1, 1024))),
+      {"dispatch", "batch",
+       [](const YamlNode& node) {
+         if (!node.is_plain("auto") && whole(1, kMany).read(node) != 1) {
+           node.fail(node.text + " is not available yet; use auto or 1");
+         }
+       },
+       [] { return "auto"; }},
+
+      key("sampling", "width", sampling.width, whole(1, 8192)),
+      key("sampling", "height", sampling.height, whole(1, 8192)),
+      key("sampling", "steps", sampling.steps, or_auto(whole(1, 1000))),
+      key("sampling", "guidance", sampling.guidance, or_auto(number(0, 100))),
+      key("sampling", "negative_prompt", sampling.negative_prompt, text()),
+      key("sampling", "seed", sampling.seed, whole64()),
+      key("sampling", "images_per_prompt", sampling.images_per_prompt, whole(1, 10'000)),
+      key("sampling", "cfg_truncation", sampling.cfg_truncation, number(0, 1)),
+      key("sampling", "cfg_normalization", sampling.cfg_normalization, number(0, 100)),
+      key("sampling", "shift", sampling.shift, or_auto(number_above(0, 100))),
+      later_auto("sampling", "sampler"),
+      later_auto("sampling", "system_prompt"),
+      later("sampling", "max_new_tokens", 128, whole(1, kMany)),
+      later_auto("sampling", "temperature", number(0, 100)),
+      later<std::optional<int>>("sampling", "top_k", std::nullopt, or_auto(whole(0, kMany))),
+      later_auto("sampling", "top_p", number_above(0, 1)),
+      later_auto("sampling", "repetition_penalty", number_above(0, 100)),
+
+      key("memory", "fraction", memory.fraction, number_above(0, 1)),
+      {"memory", "vae_slicing",  // a unit of one image has nothing to slice
+       [](const YamlNode& node) {
+         if (!or_auto(flag()).read(node).value_or(true)) node.fail("false is not available yet; use auto or true");
+       },
+       [] { return "auto"; }},
+      key("memory", "vae_tiling", memory.vae_tiling, or_auto(flag())),
+      later<std::string>("memory", "offload", "none", choice({"none"}, {"text_encoder", "layers"})),
+      later_auto("memory", "allocator"),
+      later<std::string>("memory", "on_oom", "fail", choice({"fail"}, {"degrade"})),
+
+      key("input", "prompts", input.prompts, path()),
+      later_auto("input", "image_root"),
+
+      key("output", "directory", output.directory, path()),
+      key("output", "images", output.images, choice({"png", "none"})),
+      key("output", "png_metadata", output.png_metadata, flag()),
+      key("output", "tensors", output.tensors, flag()),
+      later<std::string>("output", "write", "gathered", choice({"gathered"}, {"local"})),
+      later_text("output", "metrics_file"),
+
+      key("monitor", "interval_seconds", monitor.interval_seconds, number(0.1, 86'400)),
+      later("monitor", "gpu_memory_percent", 90.0, number(0, 100)),
+      later("monitor", "gpu_temperature_c", 85.0, number(0, 200)),
+      later("monitor", "ram_percent", 90.0, number(0, 100)),
+
+      key("limits", "max_attempts", limits.max_attempts, whole(1, 100)),
+      key("limits", "stall_timeout_seconds", limits.stall_timeout_seconds, number_above(0, 1e7)),
+      later("limits", "stop_before_seconds", 0.0, number(0, 1e7)),
+  };
+}
+
+}  // namespace trireme

@@ -1,0 +1,234 @@
+#include "common/job.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include "common/errors.h"
+
+namespace trireme {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+/// A folder with a checkpoint folder, prompts and a job file in it.
+class JobFile : public testing::Test {
+ protected:
+  JobFile() {
+    fs::remove_all(folder_);
+    fs::create_directories(folder_ / "model");
+    std::ofstream(folder_ / "prompts.txt") << "a cat\n";
+  }
+  ~JobFile() override { fs::remove_all(folder_); }
+
+  Job load(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    std::ofstream(file_, std::ios::binary) << text;
+    return load_job(file_, overrides);
+  }
+
+  std::string error(const std::string& text, const std::vector<std::string>& overrides = {},
+                    ExitCode code = ExitCode::config) {
+    try {
+      load(text, overrides);
+    } catch (const ConfigError& error) {
+      EXPECT_EQ(error.code(), code) << error.what();
+      return error.what();
+    }
+    ADD_FAILURE() << "no error for: " << text;
+    return "";
+  }
+
+  /// The error that one override of the smallest job gets.
+  std::string set_error(const std::string& override, ExitCode code = ExitCode::config) {
+    return error(small_, {override}, code);
+  }
+
+  const fs::path folder_ = fs::path(testing::TempDir()) / ("trireme_job_test." + std::to_string(getpid()));
+  const fs::path file_ = folder_ / "job.yaml";
+  const std::string small_ = "model: {path: model}\ninput: {prompts: prompts.txt}\n";
+};
+
+TEST_F(JobFile, HasDefaultsForAllButModelAndPrompts) {
+  const Job job = load(small_);
+  EXPECT_EQ(job.model.path, folder_ / "model");
+  EXPECT_EQ(job.input.prompts, folder_ / "prompts.txt");
+  EXPECT_EQ(job.dispatch.policy, "least_loaded");
+  EXPECT_EQ(job.sampling.width, 1024);
+  EXPECT_FALSE(job.sampling.steps || job.sampling.guidance || job.sampling.shift || job.model.dtype);
+  EXPECT_EQ(job.memory.fraction, 0.9);
+  EXPECT_EQ(job.output.directory, "runs/first");
+  EXPECT_THAT(error("input: {prompts: prompts.txt}"),
+              AllOf(StartsWith(file_.string()), HasSubstr("model.path: missing")));
+  EXPECT_THAT(error("model: {path: model}"), HasSubstr("input.prompts: missing"));
+  EXPECT_THAT(error(""), HasSubstr("model.path: missing"));
+  EXPECT_EQ(load("model: {family: fake}\ninput: {prompts: prompts.txt}\nmonitor:\n").model.path, "");
+}
+
+TEST_F(JobFile, ReadsEveryBuiltKey) {
+  const Job job = load(R"(
+model: {path: model, family: z_image, dtype: bfloat16, weights: dummy, read: once}
+parallel: {threads: 2, transport: mpi}
+dispatch: {policy: static, queue_depth: 3, batch: 1}
+sampling: {width: 64, height: 8192, steps: 9, guidance: 4.5, negative_prompt: 'no: "x"', seed: 18446744073709551615,
+           images_per_prompt: 3, cfg_truncation: 0.5, cfg_normalization: 1, shift: 6}
+memory: {fraction: 1, vae_slicing: true, vae_tiling: false}
+input: {prompts: prompts.txt}
+output: {directory: out, images: none, png_metadata: false, tensors: true}
+monitor: {interval_seconds: 0.5}
+limits: {max_attempts: 1, stall_timeout_seconds: 2.5}
+)");
+  EXPECT_EQ(job.model.family, "z_image");
+  EXPECT_EQ(job.model.dtype, "bfloat16");
+  EXPECT_EQ(job.parallel.transport, "mpi");
+  EXPECT_EQ(job.dispatch.queue_depth, 3);
+  EXPECT_EQ(job.sampling.height, 8192);
+  EXPECT_EQ(job.sampling.negative_prompt, "no: \"x\"");
+  EXPECT_EQ(job.sampling.seed, UINT64_MAX);
+  EXPECT_EQ(job.sampling.shift, 6);
+  EXPECT_EQ(job.memory.vae_tiling, false);
+  EXPECT_EQ(job.output.images, "none");
+  EXPECT_EQ(job.limits.stall_timeout_seconds, 2.5);
+}
+
+TEST_F(JobFile, WritesYamlThatReadsBackTheSame) {
+  const Job job =
+      load(small_, {"sampling.negative_prompt=a \"b\"\\ é\x1b", "sampling.guidance=0.1", "memory.vae_tiling=true",
+                    "sampling.seed=18446744073709551615", "parallel.transport=nccl"});
+  const std::string yaml = to_yaml(job);
+  EXPECT_THAT(yaml, HasSubstr("  steps: auto\n"));
+  EXPECT_THAT(yaml, HasSubstr("  stages: 1\n"));
+  EXPECT_EQ(to_yaml(load(yaml)), yaml);
+  EXPECT_EQ(load(yaml).sampling.negative_prompt, job.sampling.negative_prompt);
+}
+
+TEST_F(JobFile, AcceptsItsFullFormAtDefaults) {
+  EXPECT_NO_THROW(load(R"(
+model:    {path: model, family: auto, dtype: auto, weights: checkpoint, read: once, cache: ""}
+parallel: {stages: 1, split: auto, micro_batches: auto, guidance: 1, threads: 1, transport: auto}
+dispatch: {policy: least_loaded, queue_depth: auto, batch: auto}
+sampling: {width: 1024, height: 1024, steps: auto, guidance: auto, negative_prompt: "", seed: 0, images_per_prompt: 1,
+           cfg_truncation: 1.0, cfg_normalization: 0, shift: auto, sampler: auto, system_prompt: auto,
+           max_new_tokens: 128, temperature: auto, top_k: auto, top_p: auto, repetition_penalty: auto}
+memory:   {fraction: 0.9, vae_slicing: auto, vae_tiling: auto, offload: none, allocator: auto, on_oom: fail}
+input:    {prompts: prompts.txt, image_root: auto}
+output:   {directory: runs/first, images: png, png_metadata: true, tensors: false, write: gathered, metrics_file: ""}
+monitor:  {interval_seconds: 5, gpu_memory_percent: 90, gpu_temperature_c: 85, ram_percent: 90}
+limits:   {max_attempts: 2, stall_timeout_seconds: 600, stop_before_seconds: 0}
+)"));
+}
+
+TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
+  for (const char* override : {"model.family=newbie_image",
+                               "model.dtype=fp8",
+                               "model.read=per_node",
+                               "model.cache=/tmp",
+                               "parallel.stages=2",
+                               "parallel.split=[1, 2]",
+                               "parallel.micro_batches=4",
+                               "parallel.guidance=2",
+                               "dispatch.policy=predictive",
+                               "dispatch.policy=weighted",
+                               "dispatch.batch=2",
+                               "sampling.sampler=euler",
+                               "sampling.system_prompt=x",
+                               "sampling.max_new_tokens=5",
+                               "sampling.temperature=0",
+                               "sampling.top_k=1",
+                               "sampling.top_p=0.5",
+                               "sampling.repetition_penalty=1.05",
+                               "memory.vae_slicing=false",
+                               "memory.offload=layers",
+                               "memory.allocator=native",
+                               "memory.on_oom=degrade",
+                               "input.image_root=.",
+                               "output.write=local",
+                               "output.metrics_file=m.prom",
+                               "monitor.gpu_memory_percent=80",
+                               "monitor.gpu_temperature_c=80",
+                               "monitor.ram_percent=50",
+                               "limits.stop_before_seconds=60"}) {
+    EXPECT_THAT(set_error(override), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
+  }
+  EXPECT_THAT(error(small_ + "parallel: {split: [14, 16]}"), HasSubstr("parallel.split: a list is not available yet"));
+  EXPECT_THAT(set_error("model.dtype=float16"), AllOf(HasSubstr("black pictures"), HasSubstr("use bfloat16")));
+}
+
+TEST_F(JobFile, RefusesValuesOutOfRange) {
+  for (const char* override : {"sampling.width=0",
+                               "sampling.width=8",
+                               "sampling.height=8193",
+                               "sampling.width=-64",
+                               "sampling.width=64.0",
+                               "sampling.steps=0",
+                               "sampling.steps=1001",
+                               "sampling.steps=1e3",
+                               "sampling.guidance=-1",
+                               "sampling.guidance=100.5",
+                               "sampling.guidance=.nan",
+                               "sampling.guidance=.inf",
+                               "sampling.seed=-1",
+                               "sampling.seed=1.5",
+                               "sampling.seed=abc",
+                               "sampling.seed=18446744073709551616",
+                               "sampling.seed=010",
+                               "sampling.seed=",
+                               "sampling.images_per_prompt=0",
+                               "sampling.shift=0",
+                               "sampling.cfg_truncation=1.5",
+                               "sampling.cfg_normalization=-1",
+                               "memory.fraction=0",
+                               "memory.fraction=1.01",
+                               "memory.vae_tiling=yes",
+                               "output.tensors=on",
+                               "output.tensors=1",
+                               "output.images=jpeg",
+                               "parallel.threads=0",
+                               "parallel.stages=0",
+                               "dispatch.queue_depth=0",
+                               "dispatch.batch=0",
+                               "monitor.interval_seconds=0",
+                               "limits.max_attempts=0",
+                               "limits.stall_timeout_seconds=0",
+                               "parallel.transport=strict",
+                               "output.directory="}) {
+    EXPECT_THAT(set_error(override), Not(HasSubstr("not available yet")));
+  }
+  EXPECT_EQ(error("model: {path: model}\nsampling:\n  steps: 0\ninput: {prompts: prompts.txt}"),
+            file_.string() + ":3:10: sampling.steps: 0 is out of range; allowed: 1 to 1000");
+  EXPECT_NO_THROW(load("model: {family: fake}\ninput: {prompts: prompts.txt}\nsampling: {width: 1, height: 1}"));
+}
+
+TEST_F(JobFile, SuggestsTheKeyThatWasMeant) {
+  EXPECT_EQ(error("sampling:\n  widht: 64\n" + small_),
+            file_.string() + ":2:10: sampling.widht: unknown key; did you mean 'width'?");
+  EXPECT_THAT(error("smapling: {}\n" + small_), EndsWith("smapling: unknown key; did you mean 'sampling'?"));
+  EXPECT_THAT(set_error("dispatch.policy=least-loaded"), EndsWith("did you mean 'least_loaded'?"));
+  EXPECT_THAT(set_error("sampling.step=4"), EndsWith("did you mean 'steps'?"));
+  EXPECT_THAT(set_error("zzz.a=4"), StartsWith("--set zzz.a=4: zzz: unknown key"));
+  EXPECT_THAT(set_error("model=x"), HasSubstr("not a map of keys"));
+  EXPECT_THAT(error("just text"), HasSubstr("not a job file"));
+}
+
+TEST_F(JobFile, TakesTheLastOverride) {
+  EXPECT_EQ(load(small_, {"sampling.steps=4", "sampling.steps=5"}).sampling.steps, 5);
+  EXPECT_FALSE(load(small_ + "sampling: {steps: 7}", {"sampling.steps=auto"}).sampling.steps);
+}
+
+TEST_F(JobFile, NamesBothPlacesWhereInputWasSought) {
+  const std::string message = set_error("input.prompts=gone.txt", ExitCode::input_missing);
+  EXPECT_THAT(message, HasSubstr((fs::current_path() / "gone.txt").string()));
+  EXPECT_THAT(message, HasSubstr((folder_ / "gone.txt").string()));
+  EXPECT_THAT(set_error("model.path=/nowhere/x", ExitCode::input_missing), HasSubstr("/nowhere/x"));
+  EXPECT_THAT(set_error("model.path=prompts.txt", ExitCode::input_missing), HasSubstr("not a folder"));
+  EXPECT_THROW(load_job(folder_ / "none.yaml", {}), ConfigError);
+}
+
+}  // namespace
+}  // namespace trireme

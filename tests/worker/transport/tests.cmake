@@ -1,0 +1,3 @@
+add_executable(strict_transport_test transport/strict_transport_test.cpp)
+target_link_libraries(strict_transport_test PRIVATE trireme_strict GTest::gtest_main)
+gtest_discover_tests(strict_transport_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 60)
