@@ -4,22 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "common/errors.h"
+#include "tests/common/error_of.h"
 #include "tests/common/temporary_folder.h"
 
 namespace trireme {
 namespace {
 
 using testing::HasSubstr;
-
-template <class Action>
-Error error_of(Action action) {
-  try {
-    action();
-  } catch (const Error& e) {
-    return e;
-  }
-  return Error(ExitCode::ok, "no error");
-}
 
 std::size_t entries(const std::filesystem::path& folder) {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
