@@ -1,0 +1,4 @@
+add_executable(diffusion_tests diffusion/flow_match_test.cpp diffusion/guidance_test.cpp diffusion/noise_test.cpp)
+target_link_libraries(diffusion_tests PRIVATE trireme_worker_golden)
+add_test(NAME diffusion_tests COMMAND diffusion_tests)
+set_tests_properties(diffusion_tests PROPERTIES TIMEOUT 60)
