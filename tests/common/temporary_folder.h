@@ -1,8 +1,10 @@
 #pragma once
-// A fresh folder for one test, removed with everything in it at the end.
+// A fresh folder for one test, removed with everything in it at the end. In memory where the system has such a place:
+// tests that sync thousands of files take a second instead of half a minute.
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -15,7 +17,8 @@ namespace trireme {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = testing::TempDir() + "trireme_test_XXXXXX";
+    const bool in_memory = ::access("/dev/shm", W_OK) == 0;
+    std::string name = (in_memory ? "/dev/shm/" : testing::TempDir()) + "trireme_test_XXXXXX";
     if (!::mkdtemp(name.data()))
       throw std::filesystem::filesystem_error(name, std::error_code(errno, std::generic_category()));
     path_ = name;
