@@ -3,6 +3,7 @@ option(TRIREME_SANITIZE "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 
 add_library(trireme_options INTERFACE)
 target_include_directories(trireme_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_definitions(trireme_options INTERFACE TRIREME_VERSION="${PROJECT_VERSION}")
 target_compile_options(trireme_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers>)
 if(TRIREME_SANITIZE)
