@@ -12,6 +12,12 @@
 
 namespace trireme {
 
+/// Largest sampling values, in the job file and in prompts alike; the seed is any of 64 bits.
+constexpr int kMaxPixels = 8192;  // of width and of height
+constexpr int kMaxSteps = 1000;
+constexpr int kMaxImagesPerPrompt = 10'000;
+constexpr double kMaxGuidance = 100, kMaxCfgTruncation = 1, kMaxCfgNormalization = 100, kMaxShift = 100;
+
 struct Job {
   struct Model {
     std::filesystem::path path;          // a folder that exists; empty only for the fake family

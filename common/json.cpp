@@ -222,7 +222,7 @@ double JsonObject::get_double(const std::string& key, double min, double max) co
   if (!std::isfinite(number) || number < min || number > max) {
     fail(key, shown(value) + " is outside " + shown(min) + " to " + shown(max));
   }
-  return number;
+  return number + 0.0;  // -0 and 0 are one value
 }
 
 double JsonObject::get_double_or(const std::string& key, double fallback, double min, double max) const {

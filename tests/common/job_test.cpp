@@ -3,11 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
-#include <fstream>
-
 #include "common/errors.h"
+#include "common/files.h"
+#include "tests/common/temporary_folder.h"
 
 namespace trireme {
 namespace {
@@ -21,16 +19,18 @@ using testing::StartsWith;
 /// A folder with a checkpoint folder, prompts and a job file in it.
 class JobFile : public testing::Test {
  protected:
-  JobFile() {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_ / "model");
-    std::ofstream(folder_ / "prompts.txt") << "a cat\n";
+  fs::path write(const std::string& name, std::string_view bytes) const {
+    write_file(folder_ / name, bytes, Durability::renamed);
+    return folder_ / name;
   }
-  ~JobFile() override { fs::remove_all(folder_); }
+
+  JobFile() {
+    fs::create_directories(folder_ / "model");
+    write("prompts.txt", "a cat\n");
+  }
 
   Job load(const std::string& text, const std::vector<std::string>& overrides = {}) {
-    std::ofstream(file_, std::ios::binary) << text;
-    return load_job(file_, overrides);
+    return load_job(write("job.yaml", text), overrides);
   }
 
   std::string error(const std::string& text, const std::vector<std::string>& overrides = {},
@@ -50,7 +50,7 @@ class JobFile : public testing::Test {
     return error(small_, {override}, code);
   }
 
-  const fs::path folder_ = fs::path(testing::TempDir()) / ("trireme_job_test." + std::to_string(getpid()));
+  const TemporaryFolder folder_;
   const fs::path file_ = folder_ / "job.yaml";
   const std::string small_ = "model: {path: model}\ninput: {prompts: prompts.txt}\n";
 };
