@@ -1,5 +1,11 @@
 target_sources(trireme_worker_core PRIVATE
+  transport/launch.cpp
+  transport/list.cpp
   transport/local_copies.cpp
+  transport/mpi_handles.cpp
+  transport/mpi_transport.cpp
+  transport/nccl_communicator.cpp
+  transport/nccl_transport.cpp
   transport/self_transport.cpp
   transport/transport.cpp)
 

@@ -51,6 +51,8 @@ class Transport {
   virtual const char* carrier() const = 0;  // "self", "mpi", "nccl", "strict"
   virtual at::Device device() const = 0;    // where transfer buffers live
   virtual Traffic traffic() const = 0;
+  /// Device memory the carrier took for itself (NCCL's buffers), for the memory plan.
+  virtual std::size_t carrier_memory() const { return 0; }
 
   // Control messages. `send` copies and returns at once; `to` may be this rank. `receive` gives the next one that has
   // arrived from any rank, or nothing.

@@ -1,0 +1,30 @@
+#pragma once
+// The transports there are, and which one a job gets. To add one: an entry in list.cpp.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "worker/transport/launch.h"
+#include "worker/transport/transport.h"
+
+namespace trireme {
+
+/// Names for `parallel.transport`, in the order of the list.
+std::vector<std::string> transport_names();
+
+/// Collective. `name`: one of the list, or "auto": self for one rank, nccl when ranks have GPUs, mpi on CPUs. `device`:
+/// where this rank computes; transfer buffers live on `Transport::device()`, which is the CPU under mpi. Throws on
+/// every rank alike: ConfigError for a name or a launch that can't be, Error(unavailable) for missing or shared GPUs.
+std::unique_ptr<Transport> make_transport(const std::string& name, const Launch& launch, at::Device device);
+
+/// Where a rank computes, for the decision; exposed for tests.
+struct Seat {
+  std::string host;
+  std::string bus_id;  // empty for a CPU
+};
+/// The name `make_transport` goes by; `seats` in rank order.
+std::string choose_transport(const std::string& name, std::span<const Seat> seats);
+
+}  // namespace trireme

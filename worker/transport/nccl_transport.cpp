@@ -1,0 +1,179 @@
+#include "worker/transport/nccl_transport.h"
+
+#include <c10/cuda/CUDAGuard.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <thread>
+#include <utility>
+
+#include "common/errors.h"
+
+namespace trireme {
+namespace {
+
+// Enough for NVLink's speed with messages of some MB, and few of the GPU's processors taken from compute.
+constexpr int kChannels = 4;
+
+ncclUniqueId share_id(MpiTransport& control) {
+  Bytes bytes(sizeof(ncclUniqueId));
+  if (control.rank() == 0) {
+    const ncclUniqueId id = NcclCommunicator::make_id();
+    std::memcpy(bytes.data(), &id, sizeof id);
+  }
+  bytes = control.broadcast(std::move(bytes), 0);
+  ncclUniqueId id;
+  std::memcpy(&id, bytes.data(), sizeof id);
+  return id;
+}
+
+std::size_t taken(std::size_t free_before, std::size_t free_after) {
+  return free_before > free_after ? free_before - free_after : 0;
+}
+
+}  // namespace
+
+NcclTransport::NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device)
+    : control_(std::move(control)),
+      device_(device),
+      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())),
+      copies_(device) {
+  const c10::cuda::CUDAGuard guard(device_.index());
+  const std::size_t free_before = device::memory(device_).free;
+  communicator_.emplace("exchange", share_id(*control_), rank(), size(), kChannels);
+  memory_ = taken(free_before, device::memory(device_).free);
+}
+
+NcclTransport::~NcclTransport() {
+  if (std::uncaught_exceptions() > 0) return;  // the communicator's destructor aborts it
+  try {
+    communicator_->finish();
+  } catch (const Error&) {  // the communicator is aborted by now; the results are safe
+  }
+}
+
+Traffic NcclTransport::traffic() const {
+  Traffic all = control_->traffic();
+  all.carrier_transfers = carried_.carrier_transfers;
+  all.carrier_bytes = carried_.carrier_bytes;
+  return all;
+}
+
+TransferId NcclTransport::start(std::vector<Half> group) {
+  check_group(*this, group);
+  Operation operation;
+  operation.id = ++last_id_;
+  for (Half& half : group) {
+    if (half.direction == Direction::send) {
+      ++carried_.carrier_transfers;
+      carried_.carrier_bytes += half.data.nbytes();
+    }
+    if (half.peer == rank()) {
+      copies_.post(operation.id, std::move(half));
+    } else {
+      operation.halves.push_back(std::move(half));
+    }
+  }
+  return operation.halves.empty() ? operation.id : enqueue(std::move(operation));
+}
+
+TransferId NcclTransport::broadcast(at::Tensor data, int root) {
+  check_rank(*this, root);
+  check_buffer(*this, data);
+  if (rank() == root) {
+    ++carried_.carrier_transfers;
+    carried_.carrier_bytes += data.nbytes();
+  }
+  Operation operation;
+  operation.id = ++last_id_;
+  operation.is_broadcast = true;
+  operation.halves.push_back({root, rank() == root ? Direction::send : Direction::receive, std::move(data)});
+  return enqueue(std::move(operation));
+}
+
+TransferId NcclTransport::enqueue(Operation operation) {
+  const TransferId id = operation.id;
+  operation.ready.record(device_);
+  waiting_.push_back(std::move(operation));
+  advance();
+  return id;
+}
+
+void NcclTransport::launch(const Operation& operation) {
+  const c10::cuda::CUDAStreamGuard guard(stream_);
+  operation.ready.block_current_stream();
+  NcclCommunicator& comm = *communicator_;
+  const char* what = operation.is_broadcast ? "broadcast" : "transfer";
+  comm.check(ncclGroupStart(), what);
+  for (const Half& half : operation.halves) {
+    void* data = half.data.mutable_data_ptr();
+    const std::size_t bytes = half.data.nbytes();
+    if (operation.is_broadcast) {
+      comm.check(ncclBroadcast(data, data, bytes, ncclUint8, half.peer, comm.get(), stream_), what);
+    } else if (half.direction == Direction::send) {
+      comm.check(ncclSend(data, bytes, ncclUint8, half.peer, comm.get(), stream_), what);
+    } else {
+      comm.check(ncclRecv(data, bytes, ncclUint8, half.peer, comm.get(), stream_), what);
+    }
+  }
+  comm.check(ncclGroupEnd(), what);
+}
+
+void NcclTransport::advance() {
+  for (;;) {
+    if (launching_) {
+      if (!communicator_->settled("launching a transfer")) {
+        if (std::chrono::steady_clock::now() > launch_deadline_) communicator_->missed_deadline("launching a transfer");
+        return;
+      }
+      const c10::cuda::CUDAStreamGuard guard(stream_);
+      launching_->moved.record(device_);
+      running_.push_back(std::move(*launching_));
+      launching_.reset();
+    }
+    if (waiting_.empty()) return;
+    launching_ = std::move(waiting_.front());
+    waiting_.pop_front();
+    launch_deadline_ = std::chrono::steady_clock::now() + NcclCommunicator::kPatience;
+    launch(*launching_);
+  }
+}
+
+void NcclTransport::progress() {
+  control_->progress();
+  copies_.progress();
+  if (!launching_) communicator_->settled("watching its peers");  // errors that have no call of ours to come back from
+  advance();
+  while (!running_.empty() && running_.front().moved.done()) running_.pop_front();
+}
+
+bool NcclTransport::done(TransferId id) {
+  advance();
+  while (!running_.empty() && running_.front().moved.done()) running_.pop_front();
+  const auto is_id = [id](const Operation& operation) { return operation.id == id; };
+  return !copies_.pending(id) && std::none_of(waiting_.begin(), waiting_.end(), is_id) &&
+         !(launching_ && is_id(*launching_)) && std::none_of(running_.begin(), running_.end(), is_id);
+}
+
+void NcclTransport::warm_up(std::size_t bytes) {
+  const auto length = static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1));
+  const at::Tensor out = at::zeros({length}, at::TensorOptions(at::kByte).device(device_));
+  const at::Tensor in = at::empty_like(out);  // what arrives is of no interest: every peer may write to it
+  const std::size_t free_before = device::memory(device_).free;
+  std::vector<Half> group;
+  for (int peer = rank() == 0 ? 1 : 0; peer < (rank() == 0 ? size() : 1); ++peer) {
+    group.push_back({peer, Direction::send, out});
+    group.push_back({peer, Direction::receive, in});
+  }
+  const TransferId id = start(std::move(group));
+  const auto deadline = std::chrono::steady_clock::now() + NcclCommunicator::kPatience;
+  while (!done(id)) {
+    if (std::chrono::steady_clock::now() > deadline)
+      communicator_->missed_deadline("the first transfer with every peer");
+    std::this_thread::sleep_for(mpi::kPause);
+  }
+  memory_ += taken(free_before, device::memory(device_).free);
+}
+
+}  // namespace trireme

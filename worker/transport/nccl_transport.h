@@ -1,0 +1,78 @@
+#pragma once
+// Bytes over NCCL between GPUs, messages and collectives of host data over MPI. One communicator, `exchange`, of all
+// ranks on a high-priority stream of its own. An operation passes three queues in order: waiting (NCCL works on an
+// earlier one) → launching (the group is closed, NCCL still at it) → running (its event is recorded and polled);
+// nothing waits for a peer. Construction and destruction are collective; with an exception on its way the communicator
+// is aborted.
+
+#include <c10/cuda/CUDAStream.h>
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "worker/device.h"
+#include "worker/transport/local_copies.h"
+#include "worker/transport/mpi_transport.h"
+#include "worker/transport/nccl_communicator.h"
+#include "worker/transport/transport.h"
+
+namespace trireme {
+
+class NcclTransport final : public Transport {
+ public:
+  /// `device`: this rank's own GPU.
+  NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device);
+  ~NcclTransport() override;
+
+  int rank() const override { return control_->rank(); }
+  int size() const override { return control_->size(); }
+  const char* carrier() const override { return "nccl"; }
+  at::Device device() const override { return device_; }
+  std::size_t carrier_memory() const override { return memory_; }
+  Traffic traffic() const override;
+
+  void send(int to, Bytes body) override { control_->send(to, std::move(body)); }
+  std::optional<Message> receive() override { return control_->receive(); }
+  bool flushed() override { return control_->flushed(); }
+
+  TransferId start(std::vector<Half> group) override;
+  bool done(TransferId id) override;
+  void progress() override;
+
+  void barrier() override { control_->barrier(); }
+  std::uint64_t scatter(std::span<const std::uint64_t> values, int root) override {
+    return control_->scatter(values, root);
+  }
+  std::vector<Bytes> gather(const Bytes& mine, int root) override { return control_->gather(mine, root); }
+  Bytes broadcast(Bytes bytes, int root) override { return control_->broadcast(std::move(bytes), root); }
+  TransferId broadcast(at::Tensor data, int root) override;
+  void warm_up(std::size_t bytes) override;
+
+ private:
+  struct Operation {
+    TransferId id = 0;
+    std::vector<Half> halves;  // of a group; for a broadcast the buffer, with the root as peer
+    bool is_broadcast = false;
+    device::Event ready;  // the caller's work so far
+    device::Event moved;
+  };
+  TransferId enqueue(Operation operation);
+  void launch(const Operation& operation);
+  void advance();
+
+  std::unique_ptr<MpiTransport> control_;
+  at::Device device_;
+  c10::cuda::CUDAStream stream_;
+  std::size_t memory_ = 0;
+  std::optional<NcclCommunicator> communicator_;
+  LocalCopies copies_;
+  std::deque<Operation> waiting_, running_;
+  std::optional<Operation> launching_;
+  NcclCommunicator::Deadline launch_deadline_;
+  TransferId last_id_ = 0;
+  Traffic carried_;
+};
+
+}  // namespace trireme
