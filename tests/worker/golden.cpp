@@ -49,6 +49,25 @@ std::map<std::string, at::Tensor> read_tensors(const std::filesystem::path& safe
   return result;
 }
 
+GoldenCheckpoint read_checkpoint(const std::filesystem::path& folder) {
+  GoldenCheckpoint result;
+  result.files.folder = folder;
+  result.files.tokenizer_json = read_file(folder / "tokenizer" / "tokenizer.json");
+  result.files.parts["scheduler"].config = read_file(folder / "scheduler" / "scheduler_config.json");
+  for (const char* name : {"transformer", "text_encoder", "vae"}) {
+    ModelPart& part = result.files.parts[name];
+    part.config = read_file(folder / name / "config.json");
+    for (const auto& entry : std::filesystem::directory_iterator(folder / name)) {
+      if (entry.path().extension() != ".safetensors") continue;
+      for (auto& [tensor_name, tensor] : read_tensors(entry.path())) {
+        part.tensors.push_back({tensor_name, "", tensor.sizes().vec(), 0, 0, 0});
+        result.tensors[name].emplace(tensor_name, tensor);
+      }
+    }
+  }
+  return result;
+}
+
 void fill(const Parameters& parameters, const std::map<std::string, at::Tensor>& tensors, at::ScalarType dtype) {
   for (const Parameters::Want& want : parameters.wants()) {
     const auto found = tensors.find(want.name);
