@@ -59,6 +59,8 @@ class Reader {
   std::vector<Item> read(std::string_view text, bool is_jsonl) {
     const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
     number_width_ = std::max(kMinNumberWidth, std::to_string(lines).size());
+    items_.reserve(std::min(lines, kMaxItems));
+    line_of_.reserve(items_.capacity());
     for (std::size_t start = 0; start < text.size();) {
       const std::size_t end = std::min(text.find('\n', start), text.size());
       std::string_view line = text.substr(start, end - start);

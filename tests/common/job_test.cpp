@@ -5,6 +5,8 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/job_keys.h"
+#include "common/prompts.h"
 #include "tests/common/temporary_folder.h"
 
 namespace trireme {
@@ -228,6 +230,34 @@ TEST_F(JobFile, NamesBothPlacesWhereInputWasSought) {
   EXPECT_THAT(set_error("model.path=/nowhere/x", ExitCode::input_missing), HasSubstr("/nowhere/x"));
   EXPECT_THAT(set_error("model.path=prompts.txt", ExitCode::input_missing), HasSubstr("not a folder"));
   EXPECT_THROW(load_job(folder_ / "none.yaml", {}), ConfigError);
+}
+
+TEST(Configs, AreCompleteJobsWithReadablePrompts) {
+  const fs::path configs = fs::path(TRIREME_SOURCE_DIR) / "configs";
+  int checked = 0;
+  for (const auto& entry : fs::directory_iterator(configs)) {
+    if (entry.path().extension() != ".yaml") continue;
+    const Job job = load_job(entry.path(), {"model.family=fake", "model.path="});
+    EXPECT_FALSE(read_items(job, {.steps = 8, .size_multiple = 16}).empty()) << entry.path();
+    ++checked;
+  }
+  EXPECT_GE(checked, 3);
+}
+
+TEST(Configs, TheAnnotatedJobShowsTheDefaultsOfEveryKey) {
+  const fs::path file = fs::path(TRIREME_SOURCE_DIR) / "configs" / "z_image_turbo.yaml";
+  const std::vector<std::string> same = {"model.family=fake",
+                                         "input.prompts=" + (file.parent_path() / "prompts/fake.jsonl").string(),
+                                         "output.directory=out", "model.path="};
+  const TemporaryFolder folder;
+  write_file(folder / "empty.yaml", "", Durability::renamed);
+  EXPECT_EQ(to_yaml(load_job(file, same)), to_yaml(load_job(folder / "empty.yaml", same)));
+  const YamlNode yaml = read_yaml(file);
+  Job job;
+  for (const JobKey& key : keys_of(job)) {
+    const YamlNode* section = yaml.find(key.section);
+    EXPECT_TRUE(section != nullptr && section->find(key.name) != nullptr) << key.section << "." << key.name;
+  }
 }
 
 }  // namespace

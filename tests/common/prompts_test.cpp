@@ -219,12 +219,8 @@ TEST_F(Prompts, RefusesFilesItCannotRead) {
 }
 
 TEST_F(Prompts, KeepsIdsOfConstantWidthInLongFiles) {
-  std::string text;
-  for (int i = 0; i < 1'000'001; ++i) text += "x\n";
-  const auto items = txt(text);
-  EXPECT_EQ(items.size(), 1'000'001u);
-  EXPECT_EQ(items.front().id, "0000001");
-  EXPECT_EQ(items.back().id, "1000001");
+  const auto items = txt("x\n" + std::string(999'999, '\n') + "x");
+  EXPECT_EQ(ids(items), (std::vector<std::string>{"0000001", "1000001"}));
 }
 
 }  // namespace
