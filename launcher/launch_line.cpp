@@ -41,11 +41,11 @@ LaunchLine compose_launch(const LaunchRequest& request, const Machine& machine) 
     // -K: one dead task ends the step; --wait: so does one that left before the others.
     line.words = {"srun", "--mpi=pmix", "-n", ranks, "--kill-on-bad-exit=1", "--wait=30"};
   } else if (request.ranks > 1 || !request.hosts.empty()) {
-    if (!machine.mpirun) {
+    if (machine.mpirun.empty()) {
       throw Error(ExitCode::unavailable,
                   "mpirun is not on the PATH; install Open MPI (openmpi-bin) or load its module, or use -n 1");
     }
-    line.words = {"mpirun", "-n", ranks, "--bind-to", "none"};
+    line.words = {machine.mpirun, "-n", ranks, "--bind-to", "none"};
     if (!request.hosts.empty()) {
       line.words.insert(line.words.end(), {"--host", request.hosts});
     } else if (request.ranks > machine.cores) {
@@ -71,7 +71,11 @@ Machine look_at_machine() {
   if (sched_getaffinity(0, sizeof mask, &mask) == 0) machine.cores = std::max(1, CPU_COUNT(&mask));
   machine.root = geteuid() == 0;
   machine.slurm = std::getenv("SLURM_JOB_ID") != nullptr && on_path("srun");
-  machine.mpirun = on_path("mpirun");
+  if (on_path("mpirun")) {
+    machine.mpirun = "mpirun";
+  } else if (access(TRIREME_MPIRUN, X_OK) == 0) {
+    machine.mpirun = TRIREME_MPIRUN;
+  }
   return machine;
 }
 

@@ -18,8 +18,8 @@ struct LaunchRequest {
 struct Machine {
   int cores = 1;  // this process may use
   bool root = false;
-  bool slurm = false;   // inside an allocation, and srun is there
-  bool mpirun = false;  // on the PATH
+  bool slurm = false;  // inside an allocation, and srun is there
+  std::string mpirun;  // "mpirun" when on the PATH, else that of the build when it is there, else empty
 };
 
 struct LaunchLine {

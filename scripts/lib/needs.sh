@@ -101,7 +101,7 @@ install_packages() { # packages…
   read -r -a become <<<"$(installer)"
   "${become[@]}" DEBIAN_FRONTEND=noninteractive apt-get -qq update </dev/null
   "${become[@]}" DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y \
-    --no-install-recommends --no-upgrade "$@" </dev/null
+    --no-install-recommends --no-upgrade "$@" </dev/null >/dev/null
 }
 
 install_wheels() { # wheels…

@@ -13,7 +13,7 @@ LaunchRequest request(int ranks, const std::string& hosts = "") {
   return {"/opt/trireme-worker", ranks, hosts, {"job.yaml"}};
 }
 
-Machine workstation() { return {4, false, false, true}; }
+Machine workstation() { return {4, false, false, "mpirun"}; }
 
 bool has(const LaunchLine& line, const std::string& word) {
   return std::find(line.words.begin(), line.words.end(), word) != line.words.end();
@@ -23,7 +23,7 @@ bool has(const LaunchLine& line, const std::string& word) {
 
 TEST(LaunchLine, OneRankNeedsNoLauncher) {
   Machine login = workstation();
-  login.mpirun = false;
+  login.mpirun.clear();
   EXPECT_EQ(to_shell(compose_launch(request(1), login)), "/opt/trireme-worker job.yaml");
 }
 
@@ -62,7 +62,7 @@ TEST(LaunchLine, InsideAnAllocationItIsSrunWithPmix) {
 
 TEST(LaunchLine, AMissingMpirunIsNamedWithTheRemedy) {
   Machine bare = workstation();
-  bare.mpirun = false;
+  bare.mpirun.clear();
   try {
     compose_launch(request(2), bare);
     FAIL();
