@@ -1,8 +1,8 @@
 #pragma once
-// Who am I: rank, host, launcher, and whether the launch makes sense. main() makes one MpiSession before anything else
-// and outside its try block; it lives until the end. Deciding (environment in, verdict out) is apart from asking the
-// system, so that every launcher's case is tested without it. Throws ConfigError (78) with the command that would be
-// right.
+// Who am I: rank, host, launcher, and whether the launch makes sense. main() makes one MpiSession before anything else:
+// a std::optional outside its try block, filled inside, so that it outlives all that talks. Deciding (environment in,
+// verdict out) is apart from asking the system, so that every launcher's case is tested without it. Throws ConfigError
+// (78) with the command that would be right.
 
 #include <map>
 #include <optional>

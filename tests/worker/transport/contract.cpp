@@ -151,11 +151,8 @@ void halves_to_oneself_match_in_order(Transport& transport) {
   transport.progress();
   EXPECT_FALSE(transport.done(send_first));
   const TransferId receive_first = transport.start({{me, Direction::receive, first}});
-  wait_for(transport, receive_first);
-  wait_for(transport, send_first);
-  EXPECT_FALSE(transport.done(send_second));
-  wait_for(transport, transport.start({{me, Direction::receive, second}}));
-  wait_for(transport, send_second);
+  const TransferId receive_second = transport.start({{me, Direction::receive, second}});
+  for (const TransferId id : {send_first, send_second, receive_first, receive_second}) wait_for(transport, id);
   EXPECT_TRUE(same(first, pattern(transport, 100, 1)));
   EXPECT_TRUE(same(second, pattern(transport, 200, 2)));
 }
@@ -235,7 +232,7 @@ void warm_up_leaves_nothing_behind(Transport& transport) {
   transport.warm_up(1 << 20);
   transport.barrier();
   EXPECT_FALSE(transport.receive().has_value());
-  transfers_of_every_size(transport);
+  groups_mix_peers_and_directions(transport);
 }
 
 void traffic_counts_what_was_sent(Transport& transport) {

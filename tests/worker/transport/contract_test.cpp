@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "contract.h"
 #include "worker/device.h"
@@ -87,11 +88,15 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: transport_contract_test self|mpi|nccl\n");
     return 64;
   }
-  const trireme::MpiSession session(/*allow_singleton=*/false);
+  std::optional<trireme::MpiSession> session;
   try {
-    return trireme::test::run(session.launch(), argv[1]);
+    session.emplace(/*allow_singleton=*/false);
+    return trireme::test::run(session->launch(), argv[1]);
+  } catch (const trireme::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    trireme::abort_job(error.code());
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "rank %d: %s\n", session.launch().rank, error.what());
+    std::fprintf(stderr, "%s\n", error.what());
     trireme::abort_job(trireme::ExitCode::internal);
   }
 }

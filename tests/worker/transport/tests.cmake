@@ -10,6 +10,11 @@ foreach(ranks 1 2 3 4)
   add_mpi_test(NAME transport_contract_nccl_${ranks} RANKS ${ranks} COMMAND transport_contract_test nccl)
 endforeach()
 
+add_executable(strict_contract_test transport/contract.cpp transport/strict_contract_test.cpp)
+target_link_libraries(strict_contract_test PRIVATE trireme_strict GTest::gtest_main)
+add_test(NAME strict_contract_test COMMAND strict_contract_test)
+set_tests_properties(strict_contract_test PROPERTIES TIMEOUT 120)
+
 add_executable(transport_test transport/launch_test.cpp transport/list_test.cpp)
 target_link_libraries(transport_test PRIVATE trireme_worker_core GTest::gtest_main)
 add_test(NAME transport_test COMMAND transport_test)
