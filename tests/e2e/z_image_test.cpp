@@ -1,0 +1,69 @@
+// The shipped tiny Z-Image through the real programs: prompts in, pictures out, the same bits on any number of ranks.
+
+#include "tests/e2e/job_fixture.h"
+
+namespace trireme::e2e {
+namespace {
+
+class ZImage : public JobTest {
+ protected:
+  ZImage() {
+    write("prompts.jsonl",
+          "{\"prompt\": \"a red fox\", \"seed\": 1}\n"
+          "{\"prompt\": \"一只猫\", \"width\": 96, \"height\": 32}\n"
+          "{\"prompt\": \"a blue house\", \"guidance\": 2.5, \"negative_prompt\": \"grey\"}\n"
+          "{\"prompt\": \"\", \"steps\": 2}\n");
+    job_ = write("job.yaml", std::string("model: {path: ") + TRIREME_SOURCE_DIR + "/models/z_image_tiny}\n" +
+                                 "sampling: {width: 64, height: 64, steps: 4}\n"
+                                 "output: {tensors: true}\n"
+                                 "input: {prompts: " + (root_ / "prompts.jsonl").string() + "}\n");
+  }
+};
+
+}  // namespace
+
+TEST_F(ZImage, GivesTheSameBitsOnOneToFourRanks) {
+  const Ended one = run(worker(1, "n1"));
+  ASSERT_EQ(one.code, 0) << one.output;
+  EXPECT_EQ(pictures("n1"), 4u);
+  for (int ranks : {2, 3, 4}) {
+    const std::string name = "n" + std::to_string(ranks);
+    const Ended ended = run(worker(ranks, name));
+    ASSERT_EQ(ended.code, 0) << ended.output;
+    const Ended verdict = verify("n1", name);
+    EXPECT_EQ(verdict.code, 0) << verdict.output;
+  }
+}
+
+TEST_F(ZImage, DamagedWeightsAreNamedBeforeAnythingIsDone) {
+  namespace fs = std::filesystem;
+  const fs::path copy = root_ / "model";
+  fs::copy(fs::path(TRIREME_SOURCE_DIR) / "models/z_image_tiny", copy, fs::copy_options::recursive);
+  fs::path shard;
+  for (const auto& entry : fs::directory_iterator(copy / "vae")) {
+    if (entry.path().extension() == ".safetensors") shard = entry.path();
+  }
+  ASSERT_FALSE(shard.empty());
+  const std::vector<std::string> words = worker(2, "run", {"--set", "model.path=" + copy.string()});
+  fs::resize_file(shard, fs::file_size(shard) - 100);
+  Ended ended = run(words, 30);
+  EXPECT_EQ(ended.code, 65) << ended.output;
+  EXPECT_NE(ended.output.find(shard.filename().string()), std::string::npos) << ended.output;
+  fs::remove(shard);
+  ended = run(words, 30);
+  EXPECT_EQ(ended.code, 66) << ended.output;
+}
+
+TEST_F(ZImage, DummyWeightsNeedNoShards) {
+  namespace fs = std::filesystem;
+  const fs::path copy = root_ / "model";
+  fs::copy(fs::path(TRIREME_SOURCE_DIR) / "models/z_image_tiny", copy, fs::copy_options::recursive);
+  for (const auto& entry : fs::recursive_directory_iterator(copy)) {
+    if (entry.path().extension() == ".safetensors") fs::remove(entry.path());
+  }
+  const Ended ended = run(worker(2, "run", {"--set", "model.path=" + copy.string(), "--set", "model.weights=dummy"}));
+  EXPECT_EQ(ended.code, 0) << ended.output;
+  EXPECT_EQ(pictures("run"), 4u);
+}
+
+}  // namespace trireme::e2e

@@ -1,0 +1,22 @@
+#pragma once
+// The command line of trireme-worker.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace trireme {
+
+struct Arguments {
+  std::string job;
+  std::vector<std::string> overrides;  // --set a.b=c
+  std::string progress = "auto";       // auto | bar | lines | none
+  bool fresh = false;                  // start over
+  bool dry_run = false;                // check everything that can be checked without loading the model
+  bool allow_singleton = false;        // N independent jobs of one rank are wanted
+};
+
+/// Nothing when the program should end with `exit_code`: help or version was printed, or the usage was wrong (64).
+std::optional<Arguments> read_arguments(int argc, char** argv, int& exit_code);
+
+}  // namespace trireme

@@ -1,0 +1,194 @@
+#include "worker/dispatch/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/log.h"
+
+namespace trireme {
+
+Coordinator::Coordinator(Parts parts, int replicas, std::size_t queue_depth, Work work)
+    : parts_(parts),
+      queue_depth_(queue_depth),
+      units_(std::move(work.units)),
+      suspects_(std::move(work.suspects)),
+      loads_(static_cast<std::size_t>(replicas)),
+      totals_(static_cast<std::size_t>(replicas)),
+      records_(std::move(work.finished)) {
+  for (std::size_t i = 0; i < units_.size(); ++i) place_.emplace(units_[i].index, i);
+  for (const auto& [id, record] : records_) ++(record.ok ? done_ : failed_);
+  if (!suspects_.empty()) {
+    log::info("units that were in hand at a crash run alone first", {{"units", suspects_.size()}});
+    parts_.policy.plan({suspects_.begin(), suspects_.end()}, replicas);
+  } else {
+    plan_next_stage();
+  }
+}
+
+// After the suspects: everything else.
+void Coordinator::plan_next_stage() {
+  stage_ = Stage::all;
+  std::deque<std::size_t> rest;
+  for (std::size_t i = 0; i < units_.size(); ++i) {
+    if (std::find(suspects_.begin(), suspects_.end(), i) == suspects_.end()) rest.push_back(i);
+  }
+  parts_.policy.plan(std::move(rest), static_cast<int>(loads_.size()));
+}
+
+std::optional<Unit> Coordinator::next_for(int replica) {
+  ReplicaLoad& load = loads_[static_cast<std::size_t>(replica)];
+  const std::size_t depth = stage_ == Stage::suspects ? 1 : parts_.policy.depth(queue_depth_);
+  if (static_cast<std::size_t>(load.in_hand) >= depth) return std::nullopt;
+  const auto place = parts_.policy.next(replica, loads_);
+  if (!place) return std::nullopt;
+  const Unit& unit = units_[*place];
+  SentLine line;
+  line.unit = unit.index;
+  for (const Item& item : unit.items) line.ids.push_back(item.id);
+  line.attempt = unit.attempt;
+  line.replica = replica;
+  line.alone = stage_ == Stage::suspects;
+  parts_.journal.sent(line);
+  ++load.in_hand;
+  return unit;
+}
+
+std::vector<std::vector<Unit>> Coordinator::first_shares() {
+  std::vector<std::vector<Unit>> shares(loads_.size());
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (std::size_t r = 0; r < shares.size(); ++r) {
+      if (auto unit = next_for(static_cast<int>(r))) {
+        shares[r].push_back(std::move(*unit));
+        moved = true;
+      }
+    }
+  }
+  return shares;
+}
+
+bool Coordinator::progress() {
+  bool active = take_deliveries();
+  active = take_written() || active;
+  active = take_returned() || active;
+  if (parts_.exchange.drain_asked() && !draining_) start_drain();
+  active = refill() || active;
+  end_if_done();
+  return active;
+}
+
+bool Coordinator::take_deliveries() {
+  bool any = false;
+  while (auto delivery = parts_.exchange.take_delivery()) {
+    any = true;
+    const Unit& unit = units_.at(place_.at(delivery->unit));
+    ReplicaLoad& load = loads_.at(static_cast<std::size_t>(delivery->from));
+    ReplicaTotals& totals = totals_.at(static_cast<std::size_t>(delivery->from));
+    --load.in_hand;
+    ++load.finished;
+    ++totals.units;
+    totals.items += unit.items.size();
+    double seconds = 0;
+    for (std::size_t p = 0; p < delivery->seconds.size(); ++p) {
+      totals.seconds[p] += delivery->seconds[p];
+      seconds += delivery->seconds[p];
+    }
+    totals.transfer_seconds += delivery->transfer_seconds;
+    for (std::size_t i = 0; i < unit.items.size(); ++i) {
+      const Item& item = unit.items[i];
+      Result& result = delivery->results.at(i);
+      const double share = seconds / static_cast<double>(unit.items.size());
+      writing_.emplace(item.id, Writing{delivery->from, unit.attempt, share});
+      parts_.writers.submit(item, std::move(result));
+    }
+  }
+  return any;
+}
+
+bool Coordinator::take_written() {
+  bool any = false;
+  while (auto written = parts_.writers.take()) {
+    any = true;
+    const auto found = writing_.find(written->item.id);
+    const Writing& writing = found->second;
+    totals_.at(static_cast<std::size_t>(writing.replica)).write_seconds += written->seconds;
+    ItemRecord record;
+    record.id = written->item.id;
+    record.ok = written->error.empty();
+    record.error = written->error;
+    record.picture = written->picture;
+    record.tensors = written->tensors;
+    record.seed = written->item.seed;
+    record.width = written->item.width;
+    record.height = written->item.height;
+    record.seconds = writing.seconds;
+    record.replica = writing.replica;
+    record.attempt = writing.attempt;
+    writing_.erase(found);
+    settle(std::move(record));
+  }
+  return any;
+}
+
+void Coordinator::settle(ItemRecord record) {
+  if (record.ok) {
+    log::info("item done", {{"id", record.id}, {"replica", record.replica}, {"seconds", record.seconds}});
+  } else {
+    log::warning("item failed", {{"id", record.id}, {"replica", record.replica}, {"error", record.error}});
+  }
+  ++(record.ok ? done_ : failed_);
+  parts_.journal.item(record);
+  records_.insert_or_assign(record.id, std::move(record));
+}
+
+bool Coordinator::take_returned() {
+  bool any = false;
+  while (auto returned = parts_.exchange.take_returned()) {
+    any = true;
+    for (const Unit& unit : returned->units) {
+      parts_.journal.returned({unit.index});
+      --loads_.at(static_cast<std::size_t>(returned->from)).in_hand;
+      parts_.policy.give_back(returned->from, place_.at(unit.index));
+    }
+  }
+  return any;
+}
+
+void Coordinator::start_drain() {
+  draining_ = true;
+  log::info("asked to stop: finishing what has begun", {{"not_begun", parts_.policy.pending()}});
+  for (std::size_t r = 0; r < loads_.size(); ++r) parts_.exchange.recall(static_cast<int>(r));
+}
+
+bool Coordinator::refill() {
+  if (draining_) return false;
+  const auto idle = [](const ReplicaLoad& load) { return load.in_hand == 0; };
+  if (parts_.policy.pending() == 0 && stage_ == Stage::suspects && std::all_of(loads_.begin(), loads_.end(), idle)) {
+    plan_next_stage();
+  }
+  bool any = false;
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (std::size_t r = 0; r < loads_.size(); ++r) {
+      if (auto unit = next_for(static_cast<int>(r))) {
+        parts_.exchange.refill(static_cast<int>(r), std::move(*unit));
+        moved = any = true;
+      }
+    }
+  }
+  return any;
+}
+
+void Coordinator::end_if_done() {
+  if (finish_sent_) return;
+  const bool all_home = std::all_of(loads_.begin(), loads_.end(), [](const ReplicaLoad& l) { return l.in_hand == 0; });
+  const bool nothing_left = parts_.policy.pending() == 0 && (stage_ != Stage::suspects);
+  if (!all_home || !writing_.empty() || !(nothing_left || draining_)) return;
+  parts_.journal.flush();
+  parts_.exchange.finish(!nothing_left ? ExitCode::stopped_early
+                         : failed_ > 0 ? ExitCode::some_items_failed
+                                       : ExitCode::ok);
+  finish_sent_ = true;
+}
+
+}  // namespace trireme

@@ -1,0 +1,89 @@
+#pragma once
+// Rank 0's part of the loop: hands units to replicas as the policy says, one credit a finished unit, and results to the
+// writers; writes the journal; decides the end. It moves no bytes itself and knows nothing of models.
+//
+// Units that may have killed a rank in an earlier job (suspects) run first, one in hand a replica and nothing beside
+// them; then all others.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/journal.h"
+#include "worker/dispatch/policy.h"
+#include "worker/exchange/exchange.h"
+#include "worker/output/writers.h"
+
+namespace trireme {
+
+/// What one replica has done in this job; seconds are sums over its units.
+struct ReplicaTotals {
+  std::uint64_t units = 0, items = 0;
+  PhaseSeconds seconds{};
+  double transfer_seconds = 0, write_seconds = 0;
+};
+
+class Coordinator {
+ public:
+  struct Parts {
+    Exchange& exchange;
+    Policy& policy;
+    Journal& journal;
+    Writers& writers;
+  };
+  struct Work {
+    std::vector<Unit> units;                               // not finished yet, in input order
+    std::vector<std::size_t> suspects;                     // indices into units
+    std::unordered_map<std::string, ItemRecord> finished;  // by earlier jobs
+  };
+  Coordinator(Parts parts, int replicas, std::size_t queue_depth, Work work);
+
+  /// What goes out in the first scatter, one list a replica; journalled as sent.
+  std::vector<std::vector<Unit>> first_shares();
+  /// Returns true if anything happened. Throws Error when writing fails.
+  bool progress();
+
+  bool draining() const { return draining_; }
+  /// Results are on their way to disk.
+  bool writing() const { return !writing_.empty(); }
+  /// Items of the whole input that are done or failed, in this job and before.
+  std::uint64_t done() const { return done_; }
+  std::uint64_t failed() const { return failed_; }
+  const std::vector<ReplicaTotals>& totals() const { return totals_; }
+  /// By id, of this job and before.
+  const std::unordered_map<std::string, ItemRecord>& records() const { return records_; }
+
+ private:
+  struct Writing {  // an item on its way to disk
+    int replica, attempt;
+    double seconds;
+  };
+
+  bool take_deliveries();
+  bool take_written();
+  bool take_returned();
+  void start_drain();
+  void plan_next_stage();
+  std::optional<Unit> next_for(int replica);
+  bool refill();
+  void settle(ItemRecord record);
+  void end_if_done();
+
+  Parts parts_;
+  const std::size_t queue_depth_;
+  const std::vector<Unit> units_;
+  std::vector<std::size_t> suspects_;
+  std::unordered_map<std::uint64_t, std::size_t> place_;  // Unit::index -> place in units_
+  std::vector<ReplicaLoad> loads_;
+  std::vector<ReplicaTotals> totals_;
+  std::unordered_map<std::string, Writing> writing_;
+  std::unordered_map<std::string, ItemRecord> records_;
+  std::uint64_t done_ = 0, failed_ = 0;
+  enum class Stage { suspects, all } stage_ = Stage::suspects;
+  bool draining_ = false, finish_sent_ = false;
+};
+
+}  // namespace trireme

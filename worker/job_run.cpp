@@ -1,0 +1,122 @@
+#include "worker/job_run.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/log.h"
+#include "worker/device.h"
+#include "worker/engine/whole_model.h"
+#include "worker/fatal.h"
+#include "worker/loop.h"
+#include "worker/models/load.h"
+#include "worker/monitor/monitor.h"
+#include "worker/plan.h"
+#include "worker/transport/list.h"
+
+namespace trireme {
+namespace {
+
+std::string dtype_name(const Job& job, at::Device device) {
+  return job.model.dtype.value_or(device.is_cuda() ? "bfloat16" : "float32");
+}
+
+at::ScalarType scalar_type(const std::string& dtype) { return dtype == "bfloat16" ? at::kBFloat16 : at::kFloat; }
+
+/// What rank 0 found out and the others must know.
+struct Setup {
+  std::string family;
+  int launch = 0;                    // of the run directory, for the logs
+  std::uint64_t largest_result = 0;  // bytes
+
+  Bytes encode() const {
+    const std::string text =
+        nlohmann::json{{"family", family}, {"launch", launch}, {"largest_result", largest_result}}.dump();
+    const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+    return {bytes, bytes + text.size()};
+  }
+  static Setup decode(const Bytes& bytes) {
+    const auto* text = reinterpret_cast<const char*>(bytes.data());
+    const auto json = nlohmann::json::parse(text, text + bytes.size());
+    return {json.at("family"), json.at("launch"), json.at("largest_result")};
+  }
+};
+
+std::uint64_t largest_result(const Job& job, const Plan& plan) {
+  std::uint64_t pixels = 0;
+  for (const Item& item : plan.items) pixels = std::max(pixels, static_cast<std::uint64_t>(item.width) * item.height);
+  const std::uint64_t bytes_a_pixel = 3 * (job.output.tensors ? 1 + sizeof(float) : 1);
+  return pixels * bytes_a_pixel + (1u << 16);
+}
+
+void print_dry_run(const Job& job, const Plan& plan) {
+  std::printf("%s\n# %zu items · family %s · run id %s\n", to_yaml(job).c_str(), plan.items.size(),
+              plan.checkpoint.family.c_str(), plan.run_id.c_str());
+}
+
+}  // namespace
+
+ExitCode run_job(const Arguments& arguments, const Launch& launch) {
+  const Job job = load_job(arguments.job, arguments.overrides);
+  const at::Device device = device::choose(launch.local_rank);
+  device::configure(device, {job.parallel.threads, job.memory.fraction});
+  const device::StreamGuard stream(device, false);
+  const std::string dtype = dtype_name(job, device);
+
+  // Rank 0 checks everything that needs no model.
+  Plan plan;
+  std::unique_ptr<RunDirectory> directory;
+  if (launch.rank == 0) plan = make_plan(job, dtype);
+  if (arguments.dry_run) {
+    if (launch.rank == 0) print_dry_run(job, plan);
+    return ExitCode::ok;
+  }
+  if (launch.rank == 0) directory = open_run_directory(job, plan, launch, arguments.fresh, device::name(device));
+
+  Watchdog watchdog(job.limits.stall_timeout_seconds,
+                    [&launch](const std::string& cause) { die(launch, ExitCode::stopped_early, cause); });
+  watchdog.set_stage("connecting the ranks");
+  const auto transport = make_transport(job.parallel.transport.value_or("auto"), launch, device);
+  require_equal(*transport, "program or job file", std::string(TRIREME_VERSION) + to_yaml(job) + dtype);
+  Setup setup;
+  if (directory) setup = {plan.checkpoint.family, directory->launch(), largest_result(job, plan)};
+  setup = Setup::decode(transport->broadcast(setup.encode(), 0));
+  open_rank_log(job, launch, setup.launch, directory.get());
+  if (const auto advice = binding_advice(launch, job.parallel.threads)) log::warning(*advice);
+  watchdog.beat();
+
+  watchdog.set_stage("loading the model");
+  const LoadedModel loaded =
+      load_model(setup.family, {job, device, scalar_type(dtype)}, *transport, [&watchdog] { watchdog.beat(); });
+  watchdog.set_stage("warming up");
+  transport->warm_up(setup.largest_result);
+
+  Exchange exchange(*transport, {});
+  WholeModelEngine engine(*loaded.model);
+  LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}};
+  LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, {}};
+  loop_settings.start.load_seconds = loaded.report.seconds;
+  if (!directory) {
+    exchange.scatter_first({});
+    const LoopReport report = run_loop(parts, loop_settings);
+    send_rank_report(*transport, launch, report);
+    return report.code;
+  }
+
+  const auto policy = make_policy(job.dispatch.policy);
+  Writers writers(directory->paths(), job.output);
+  const auto queue_depth = static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2));
+  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, launch.size, queue_depth,
+                          remaining_work(plan, *directory));
+  Monitor monitor(job, arguments.progress, launch, plan, *directory, coordinator, exchange);
+  exchange.scatter_first(coordinator.first_shares());
+  parts.coordinator = &coordinator;
+  parts.monitor = [&monitor](double seconds, const Pulse& mine) { monitor.update(seconds, mine); };
+  const LoopReport report = run_loop(parts, loop_settings);
+  monitor.finish(report, gather_rank_reports(*transport, launch, report));
+  directory->journal().finish(report.code);
+  return report.code;
+}
+
+}  // namespace trireme

@@ -1,0 +1,89 @@
+#include "worker/loop.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "worker/signals.h"
+
+namespace trireme {
+namespace {
+
+constexpr auto kIdleSleep = std::chrono::microseconds(100);
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// What only grows while a rank gets on with its work.
+std::uint64_t work_done(const LoopParts& parts) {
+  std::uint64_t sum = parts.engine.slices_done() + parts.transport.traffic().carrier_transfers;
+  if (parts.coordinator != nullptr) sum += parts.coordinator->done() + parts.coordinator->failed();
+  return sum;
+}
+
+bool work_in_hand(const LoopParts& parts) {
+  return !parts.engine.idle() || parts.exchange.outstanding() ||
+         (parts.coordinator != nullptr && parts.coordinator->writing());
+}
+
+void refuse_silence(const LoopParts& parts, double timeout) {
+  const int first = parts.coordinator != nullptr ? 1 : 0,
+            last = parts.coordinator != nullptr ? parts.transport.size() : 1;
+  for (int rank = first; rank < last; ++rank) {
+    if (parts.exchange.seconds_since_heard_from(rank) < timeout) continue;
+    throw Error(ExitCode::stopped_early,
+                "rank " + std::to_string(rank) + " has been silent for " + std::to_string(static_cast<long>(timeout)) +
+                    " s (limits.stall_timeout_seconds): stopped or cut off; run the same command again to resume");
+  }
+}
+
+bool pass(LoopParts& parts) {
+  bool active = parts.exchange.progress();
+  while (auto unit = parts.exchange.next_unit()) parts.engine.submit(std::move(*unit));
+  if (parts.exchange.recall_wanted()) parts.exchange.return_units(parts.engine.recall());
+  active = parts.engine.progress() || active;
+  while (auto finished = parts.engine.take()) parts.exchange.offer(std::move(*finished));
+  if (parts.coordinator != nullptr) active = parts.coordinator->progress() || active;
+  if (signals::take_stop_request()) parts.exchange.ask_to_drain();
+  return active;
+}
+
+}  // namespace
+
+LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
+  // Often enough that two lost intervals are far from a stall.
+  const double interval = std::min(settings.interval_seconds, settings.stall_timeout_seconds / 4);
+  const double start = now();
+  double before = start, next_interval = start;
+  std::uint64_t done_before = 0;
+  LoopReport report;
+  report.pulse = settings.start;
+  parts.watchdog.set_stage("the loop");
+  while (!parts.exchange.finished()) {
+    const bool idle = parts.engine.idle();
+    const bool active = pass(parts);
+    if (!active) std::this_thread::sleep_for(kIdleSleep);
+
+    const double time = now();
+    (idle ? report.pulse.idle_seconds : report.pulse.busy_seconds) += time - before;
+    if (active) report.pulse.longest_pass_seconds = std::max(report.pulse.longest_pass_seconds, time - before);
+    before = time;
+    const std::uint64_t done = work_done(parts);
+    if (done != done_before) parts.watchdog.beat();
+    done_before = done;
+    parts.watchdog.set_busy(work_in_hand(parts));
+    if (time >= next_interval) {
+      next_interval = time + interval;
+      report.pulse.slices_done = parts.engine.slices_done();
+      parts.exchange.send_pulse(report.pulse);
+      refuse_silence(parts, settings.stall_timeout_seconds);
+    }
+    if (parts.monitor) parts.monitor(time - start, report.pulse);
+  }
+  report.code = parts.exchange.exit_code();
+  report.seconds = now() - start;
+  report.pulse.slices_done = parts.engine.slices_done();
+  return report;
+}
+
+}  // namespace trireme

@@ -1,0 +1,40 @@
+#pragma once
+// The loop that every rank's single thread runs: messages and transfers, slices of work, and on rank 0 the coordinator.
+// It never waits on the GPU or a peer; with nothing to do it sleeps for some 100 µs.
+
+#include <functional>
+
+#include "common/errors.h"
+#include "worker/dispatch/coordinator.h"
+#include "worker/engine/engine.h"
+#include "worker/exchange/exchange.h"
+#include "worker/monitor/watchdog.h"
+#include "worker/transport/transport.h"
+
+namespace trireme {
+
+struct LoopParts {
+  Transport& transport;
+  Exchange& exchange;
+  Engine& engine;
+  Coordinator* coordinator = nullptr;  // rank 0
+  Watchdog& watchdog;
+  std::function<void(double seconds, const Pulse&)> monitor;  // rank 0, cheap: called in every pass
+};
+
+struct LoopSettings {
+  double interval_seconds = 5;         // of pulses and status
+  double stall_timeout_seconds = 600;  // a rank that is silent for so long ends the job
+  Pulse start;                         // figures that do not change in the loop: load_seconds
+};
+
+struct LoopReport {
+  ExitCode code = ExitCode::ok;
+  double seconds = 0;
+  Pulse pulse;  // the last figures of this rank
+};
+
+/// Until FINISH. Throws Error(stopped_early) naming a rank that has been silent for too long.
+LoopReport run_loop(LoopParts parts, const LoopSettings& settings);
+
+}  // namespace trireme

@@ -1,0 +1,31 @@
+// trireme-worker JOB.yaml: one rank of a job. Start here: main -> job_run -> loop -> coordinator -> exchange -> engine
+// -> model.h.
+
+#include <exception>
+#include <optional>
+
+#include "worker/arguments.h"
+#include "worker/fatal.h"
+#include "worker/job_run.h"
+#include "worker/signals.h"
+#include "worker/transport/launch.h"
+
+int main(int argc, char** argv) {
+  using namespace trireme;
+  int code = 0;
+  const auto arguments = read_arguments(argc, argv, code);
+  if (!arguments) return code;
+  signals::install();
+
+  std::optional<MpiSession> session;  // ends last: a fatal error needs MPI to end the others
+  Launch launch;
+  try {
+    session.emplace(arguments->allow_singleton);
+    launch = session->launch();
+    return static_cast<int>(run_job(*arguments, launch));
+  } catch (const Error& e) {
+    die(launch, e.code(), e.what());
+  } catch (const std::exception& e) {
+    die(launch, ExitCode::internal, e.what());
+  }
+}

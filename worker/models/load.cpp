@@ -1,0 +1,28 @@
+#include "worker/models/load.h"
+
+#include <chrono>
+
+namespace trireme {
+
+LoadedModel load_model(const std::string& family, const ModelSettings& settings, Transport& transport,
+                       const std::function<void()>& on_progress) {
+  const auto start = std::chrono::steady_clock::now();
+  LoadedModel loaded;
+  const bool dummy = settings.job.model.weights == "dummy";
+  ModelFiles files;
+  if (family != "fake") {
+    if (transport.rank() == 0) files = read_model_files(settings.job.model.path, !dummy);
+    files = share_model_files(std::move(files), transport);
+  }
+  PartParameters wanted;
+  loaded.model = make_model(family, settings, files, wanted);
+  if (dummy) {
+    loaded.report = make_dummy_weights(wanted, settings.dtype, settings.device);
+  } else if (family != "fake") {
+    loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress);
+  }
+  loaded.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return loaded;
+}
+
+}  // namespace trireme

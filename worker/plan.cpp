@@ -1,0 +1,72 @@
+#include "worker/plan.h"
+
+#include <torch/version.h>
+
+#include <map>
+
+#include "common/prompts.h"
+#include "common/run_id.h"
+#include "worker/numeric_tables.h"
+
+namespace trireme {
+namespace {
+
+/// Bytes the open items will take at least: photo-like pictures need more than half a byte a pixel.
+std::uint64_t least_output_bytes(const Job& job, const Plan& plan, const RunDirectory& directory) {
+  std::uint64_t sum = 0;
+  for (const Item& item : plan.items) {
+    if (directory.finished().contains(item.id)) continue;
+    const std::uint64_t pixels = static_cast<std::uint64_t>(item.width) * static_cast<std::uint64_t>(item.height);
+    if (job.output.images == "png") sum += pixels / 2;
+    if (job.output.tensors) sum += pixels * 3 * sizeof(float);
+  }
+  return sum;
+}
+
+}  // namespace
+
+Plan make_plan(const Job& job, const std::string& dtype) {
+  Plan plan;
+  plan.checkpoint = inspect(job);
+  plan.items = read_items(job, plan.checkpoint.defaults);
+  plan.run_id = run_id(job, plan.checkpoint, dtype, kNumericTables, plan.items);
+  return plan;
+}
+
+std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
+                                                 const std::string& device_name) {
+  RunSettings settings;
+  settings.directory = job.output.directory;
+  settings.run_id = plan.run_id;
+  settings.fresh = fresh;
+  settings.pictures = job.output.images == "png";
+  settings.tensors = job.output.tensors;
+  settings.max_attempts = job.limits.max_attempts;
+  settings.start.world = launch.size;
+  settings.start.items = plan.items.size();
+  settings.start.facts = {{"trireme", TRIREME_VERSION}, {"torch", TORCH_VERSION}, {"device", device_name}};
+  auto directory = std::make_unique<RunDirectory>(settings);
+  require_free_space(job.output.directory, least_output_bytes(job, plan, *directory));
+  return directory;
+}
+
+Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory) {
+  std::map<std::uint64_t, int> blames;
+  for (const Suspect& suspect : directory.suspects()) blames.emplace(suspect.unit, suspect.blames);
+  Coordinator::Work work;
+  work.finished = directory.finished();
+  for (const Item& item : plan.items) {
+    if (work.finished.contains(item.id)) continue;
+    Unit unit;
+    unit.index = item.index;
+    unit.items = {item};
+    if (const auto blamed = blames.find(unit.index); blamed != blames.end()) {
+      unit.attempt = 1 + blamed->second;
+      work.suspects.push_back(work.units.size());
+    }
+    work.units.push_back(std::move(unit));
+  }
+  return work;
+}
+
+}  // namespace trireme

@@ -1,0 +1,34 @@
+#pragma once
+// What rank 0 works out before any rank loads anything: the checked input, the run directory, the units left to do.
+// Every mistake of the user that can be found here is found here.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/checkpoint.h"
+#include "common/item.h"
+#include "common/job.h"
+#include "common/run_directory.h"
+#include "worker/dispatch/coordinator.h"
+#include "worker/transport/launch.h"
+
+namespace trireme {
+
+struct Plan {
+  Checkpoint checkpoint;
+  std::vector<Item> items;  // of the whole input
+  std::string run_id;
+};
+
+/// Reads and checks input and checkpoint folder; touches nothing. `dtype`: float32 or bfloat16.
+Plan make_plan(const Job& job, const std::string& dtype);
+
+/// Opens, locks and resumes the run directory; throws when it can't hold what is still to be written.
+std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
+                                                 const std::string& device_name);
+
+/// One unit an item; what earlier jobs finished is left out, suspects are marked.
+Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory);
+
+}  // namespace trireme
