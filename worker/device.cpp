@@ -182,14 +182,26 @@ void Event::block_current_stream() const {
         "making a stream wait");
 }
 
+struct Stream::Impl {
+  std::optional<c10::cuda::CUDAStream> stream;  // none on a CPU
+};
+
+Stream::Stream(at::Device device, bool high_priority) : impl_(std::make_unique<Impl>()) {
+  if (device.is_cuda()) impl_->stream = c10::cuda::getStreamFromPool(high_priority, device.index());
+}
+
+Stream::~Stream() = default;
+
 struct StreamGuard::Impl {
   std::optional<c10::cuda::CUDAStream> previous;
 };
 
-StreamGuard::StreamGuard(at::Device device, bool high_priority) : impl_(std::make_unique<Impl>()) {
-  if (device.is_cpu()) return;
-  impl_->previous = c10::cuda::getCurrentCUDAStream(device.index());
-  c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(high_priority, device.index()));
+StreamGuard::StreamGuard(at::Device device, bool high_priority) : StreamGuard(Stream(device, high_priority)) {}
+
+StreamGuard::StreamGuard(const Stream& stream) : impl_(std::make_unique<Impl>()) {
+  if (!stream.impl_->stream) return;
+  impl_->previous = c10::cuda::getCurrentCUDAStream(stream.impl_->stream->device_index());
+  c10::cuda::setCurrentCUDAStream(*stream.impl_->stream);
 }
 
 StreamGuard::~StreamGuard() {

@@ -63,11 +63,25 @@ class Event {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Makes a stream of its own current for the calling thread while it lives: the compute stream of the loop. No work of
-/// this program runs on the legacy default stream.
+/// A stream beside the compute stream, for copies and transfers of a part that must not wait for the model's work.
+class Stream {
+ public:
+  Stream(at::Device device, bool high_priority);
+  ~Stream();
+  Stream(const Stream&) = delete;
+
+ private:
+  friend class StreamGuard;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Makes a stream current for the calling thread while it lives: a new one, such as the compute stream of the loop, or
+/// one that is kept. No work of this program runs on the legacy default stream.
 class StreamGuard {
  public:
   StreamGuard(at::Device device, bool high_priority);
+  explicit StreamGuard(const Stream& stream);
   ~StreamGuard();
   StreamGuard(const StreamGuard&) = delete;
 

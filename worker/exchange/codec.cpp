@@ -256,4 +256,12 @@ at::Tensor upload(std::span<const std::byte> bytes, at::Device device, at::Tenso
   return device.is_cpu() ? staged : staged.to(device, /*non_blocking=*/true);
 }
 
+at::Tensor download(const at::Tensor& bytes, device::Event& copied) {
+  if (bytes.is_cpu()) return bytes;
+  at::Tensor host = device::host_buffer(bytes.nbytes(), bytes.device());
+  host.copy_(bytes, /*non_blocking=*/true);
+  copied.record(bytes.device());
+  return host;
+}
+
 }  // namespace trireme::codec

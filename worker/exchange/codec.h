@@ -47,5 +47,7 @@ Unpacked unpack(const at::Tensor& packet);
 std::span<const std::byte> view(const at::Tensor& host);
 /// Bytes on `device`, through pinned memory on a GPU: enqueued on the current stream, `staged` must outlive the copy.
 at::Tensor upload(std::span<const std::byte> bytes, at::Device device, at::Tensor& staged);
+/// The same bytes on the CPU, complete when `copied` is done; `bytes` itself where it is there already.
+at::Tensor download(const at::Tensor& bytes, device::Event& copied);
 
 }  // namespace trireme::codec

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -46,6 +47,7 @@ class Exchange {
   struct Settings {
     std::size_t pool_bytes = 512u << 20;  // rank 0's host buffers for results: the back-pressure when writers are slow.
                                           // At least one result always fits, however large.
+    std::function<double()> clock;        // seconds, from any start; none: the steady clock
   };
   Exchange(Transport& transport, Settings settings);
   ~Exchange();
@@ -61,7 +63,9 @@ class Exchange {
   // Every rank, as a worker.
   std::optional<Unit> next_unit();  // units that have arrived, in order
   void offer(Finished finished);    // a finished unit goes to rank 0 when it grants
-  bool recall_wanted();             // rank 0 asks for units not begun (true once a request); answer with `return_units`
+  /// Rank 0 asks for the units not begun (true once a request): answer with `return_units`, which adds those that were
+  /// not yet taken with `next_unit`.
+  bool recall_wanted();
   void return_units(std::vector<Unit> units);
   void ask_to_drain();                              // this rank got USR1: tells rank 0
   void send_pulse(const Pulse& pulse);              // a worker to rank 0; rank 0 to all
@@ -73,17 +77,20 @@ class Exchange {
   ExitCode exit_code() const;
 
   // Rank 0, as the coordinator.
+  struct Returned {
+    int from = 0;
+    std::vector<Unit> units;  // may be empty
+  };
   void refill(int to, Unit unit);  // queued; at most one transfer a worker at a time
   std::optional<Delivery> take_delivery();
-  void recall(int from);  // -> returned_units
-  struct Returned {
-    int from;
-    std::vector<Unit> units;
-  };  // an answer to recall; may be empty
+  /// Asks for what `from` has not begun. One answer comes for each call, unless one is still due: refills not yet under
+  /// way and units not begun; whatever the worker holds afterwards has begun.
+  void recall(int from);
   std::optional<Returned> take_returned();
   bool drain_asked() const;  // some rank asked
   const Pulse& pulse(int rank) const;
-  void finish(ExitCode code);  // when all credits are home and the writers are durable
+  /// When all credits are home and the writers are durable: Error(internal) while a unit is out or a delivery waits.
+  void finish(ExitCode code);
 
  private:
   struct Impl;

@@ -1,3 +1,7 @@
 target_sources(trireme_worker_core PRIVATE
+  exchange/buffer_pool.cpp
   exchange/codec.cpp
-  exchange/messages.cpp)
+  exchange/exchange.cpp
+  exchange/messages.cpp
+  exchange/rank_zero_side.cpp
+  exchange/worker_side.cpp)

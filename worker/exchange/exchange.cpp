@@ -1,0 +1,218 @@
+#include "worker/exchange/exchange.h"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "worker/device.h"
+#include "worker/exchange/codec.h"
+#include "worker/exchange/messages.h"
+#include "worker/exchange/rank_zero_side.h"
+#include "worker/exchange/worker_side.h"
+
+namespace trireme {
+namespace {
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+}  // namespace
+
+struct Exchange::Impl {
+  Impl(Transport& transport, Settings settings)
+      : transport(transport),
+        clock(settings.clock ? std::move(settings.clock) : steady_seconds),
+        stream(transport.device(), /*high_priority=*/true),
+        worker(transport),
+        pulses(static_cast<std::size_t>(transport.size())),
+        heard(static_cast<std::size_t>(transport.size()), clock()) {
+    if (transport.rank() == 0) rank_zero.emplace(transport, settings.pool_bytes, clock);
+  }
+
+  void handle(const Message& received);
+  void dispatch(int from, const message::Any& message);
+  std::vector<Half> shares_to_send(const std::vector<std::vector<Unit>>& shares, std::vector<std::uint64_t>& sizes,
+                                   std::vector<at::Tensor>& staged);
+  RankZeroSide& coordinator();
+  void check_rank_of(int rank) const { check_rank(transport, rank); }
+  bool ending() const { return worker.acknowledged() || (rank_zero && rank_zero->finishing()); }
+
+  Transport& transport;
+  std::function<double()> clock;
+  device::Stream stream;
+  WorkerSide worker;
+  std::optional<RankZeroSide> rank_zero;
+  std::vector<Pulse> pulses;
+  std::vector<double> heard;  // when, of each rank
+};
+
+RankZeroSide& Exchange::Impl::coordinator() {
+  if (!rank_zero)
+    throw Error(ExitCode::internal, "only rank 0 coordinates, this is " + std::to_string(transport.rank()));
+  return *rank_zero;
+}
+
+void Exchange::Impl::handle(const Message& received) {
+  heard[static_cast<std::size_t>(received.from)] = clock();
+  const char* name = "a message";
+  try {
+    const message::Any message = message::decode(received.body);
+    name = message::name(message);
+    dispatch(received.from, message);
+  } catch (const Error& error) {
+    throw Error(error.code(), std::string(name) + " from rank " + std::to_string(received.from) + ": " + error.what());
+  }
+}
+
+void Exchange::Impl::dispatch(int from, const message::Any& message) {
+  const auto to_rank_zero = [&](const auto& m) {
+    if (!rank_zero) throw Error(ExitCode::internal, "only rank 0 is told this");
+    rank_zero->handle(from, m);
+  };
+  const auto to_worker = [&](const auto& m) {
+    if (from != 0) throw Error(ExitCode::internal, "only rank 0 may say this");
+    worker.handle(m);
+  };
+  std::visit(
+      Overloaded{[&](const message::Offer& m) { to_rank_zero(m); }, [&](const message::Ready& m) { to_rank_zero(m); },
+                 [&](const message::Returned& m) { to_rank_zero(m); },
+                 [&](const message::Drain& m) { to_rank_zero(m); },
+                 [&](const message::FinishAck& m) { to_rank_zero(m); }, [&](const message::Grant& m) { to_worker(m); },
+                 [&](const message::Recall& m) { to_worker(m); }, [&](const message::Finish& m) { to_worker(m); },
+                 [&](const Pulse& m) {
+                   if (!rank_zero && from != 0) throw Error(ExitCode::internal, "only rank 0 may say this");
+                   pulses[static_cast<std::size_t>(from)] = m;
+                 }},
+      message);
+}
+
+Exchange::Exchange(Transport& transport, Settings settings)
+    : impl_(std::make_unique<Impl>(transport, std::move(settings))) {}
+Exchange::~Exchange() = default;
+
+std::vector<Half> Exchange::Impl::shares_to_send(const std::vector<std::vector<Unit>>& shares,
+                                                 std::vector<std::uint64_t>& sizes, std::vector<at::Tensor>& staged) {
+  if (shares.size() != static_cast<std::size_t>(transport.size())) {
+    throw Error(ExitCode::internal,
+                std::to_string(shares.size()) + " first shares for " + std::to_string(transport.size()) + " ranks");
+  }
+  sizes.assign(shares.size(), 0);
+  std::vector<Half> halves;
+  for (int rank = 0; rank < transport.size(); ++rank) {
+    const std::vector<Unit>& share = shares[static_cast<std::size_t>(rank)];
+    if (share.empty()) continue;
+    rank_zero->sent(rank, share);
+    const at::Tensor bytes = codec::upload(codec::encode_units(share), transport.device(), staged.emplace_back());
+    sizes[static_cast<std::size_t>(rank)] = bytes.nbytes();
+    halves.push_back({rank, Direction::send, bytes});
+  }
+  return halves;
+}
+
+void Exchange::scatter_first(const std::vector<std::vector<Unit>>& shares) {
+  Transport& transport = impl_->transport;
+  const device::StreamGuard guard(impl_->stream);
+  std::vector<std::uint64_t> sizes;
+  std::vector<at::Tensor> staged;
+  std::vector<Half> halves;
+  if (transport.rank() == 0) halves = impl_->shares_to_send(shares, sizes, staged);
+  const std::uint64_t size = transport.scatter(sizes, 0);
+  at::Tensor mine;
+  if (size > 0) {
+    mine = at::empty({static_cast<std::int64_t>(size)}, at::TensorOptions(at::kByte).device(transport.device()));
+    halves.push_back({0, Direction::receive, mine});
+  }
+  if (!halves.empty()) {
+    const TransferId id = transport.start(std::move(halves));
+    while (!transport.done(id)) {
+      transport.progress();
+      std::this_thread::yield();
+    }
+  }
+  if (size > 0) {
+    device::Event copied;
+    const at::Tensor host = codec::download(mine, copied);
+    while (!copied.done()) std::this_thread::yield();
+    impl_->worker.arrive(codec::decode_units(codec::view(host)));
+  }
+  for (double& heard : impl_->heard) heard = impl_->clock();
+}
+
+bool Exchange::progress() {
+  const device::StreamGuard guard(impl_->stream);
+  bool moved = false;
+  impl_->transport.progress();
+  while (const std::optional<Message> received = impl_->transport.receive()) {
+    impl_->handle(*received);
+    moved = true;
+  }
+  moved |= impl_->worker.progress();
+  if (impl_->rank_zero) moved |= impl_->rank_zero->progress();
+  return moved;
+}
+
+std::optional<Unit> Exchange::next_unit() { return impl_->worker.next_unit(); }
+void Exchange::offer(Finished finished) { impl_->worker.offer(finished); }
+bool Exchange::recall_wanted() { return impl_->worker.recall_wanted(); }
+void Exchange::return_units(std::vector<Unit> units) { impl_->worker.return_units(std::move(units)); }
+
+void Exchange::ask_to_drain() {
+  if (!impl_->ending()) impl_->transport.send(0, message::encode(message::Drain{}));
+}
+
+void Exchange::send_pulse(const Pulse& pulse) {
+  if (impl_->ending()) return;  // nobody listens any more
+  Transport& transport = impl_->transport;
+  impl_->pulses[static_cast<std::size_t>(transport.rank())] = pulse;
+  if (transport.rank() != 0) transport.send(0, message::encode(pulse));
+  for (int rank = 1; transport.rank() == 0 && rank < transport.size(); ++rank) {
+    transport.send(rank, message::encode(pulse));
+  }
+}
+
+double Exchange::seconds_since_heard_from(int rank) const {
+  impl_->check_rank_of(rank);
+  if (rank == impl_->transport.rank()) return 0;
+  return impl_->clock() - impl_->heard[static_cast<std::size_t>(rank)];
+}
+
+bool Exchange::outstanding() const {
+  return impl_->worker.outstanding() || (impl_->rank_zero && impl_->rank_zero->outstanding());
+}
+
+bool Exchange::finished() const {
+  if (!impl_->worker.acknowledged()) return false;
+  return impl_->rank_zero ? impl_->rank_zero->all_acknowledged() : impl_->transport.flushed();
+}
+
+ExitCode Exchange::exit_code() const { return impl_->worker.exit_code(); }
+
+void Exchange::refill(int to, Unit unit) {
+  impl_->check_rank_of(to);
+  impl_->coordinator().refill(to, std::move(unit));
+}
+
+std::optional<Delivery> Exchange::take_delivery() { return impl_->coordinator().take_delivery(); }
+
+void Exchange::recall(int from) {
+  impl_->check_rank_of(from);
+  impl_->coordinator().recall(from);
+}
+
+std::optional<Exchange::Returned> Exchange::take_returned() { return impl_->coordinator().take_returned(); }
+bool Exchange::drain_asked() const { return impl_->coordinator().drain_asked(); }
+
+const Pulse& Exchange::pulse(int rank) const {
+  impl_->check_rank_of(rank);
+  return impl_->pulses[static_cast<std::size_t>(rank)];
+}
+
+void Exchange::finish(ExitCode code) { impl_->coordinator().finish(code); }
+
+}  // namespace trireme

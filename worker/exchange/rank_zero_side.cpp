@@ -1,0 +1,238 @@
+#include "worker/exchange/rank_zero_side.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/exchange/codec.h"
+
+namespace trireme {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) { throw Error(ExitCode::internal, what); }
+std::string unit_name(std::uint64_t unit) { return "unit " + std::to_string(unit); }
+
+}  // namespace
+
+RankZeroSide::RankZeroSide(Transport& transport, std::size_t pool_bytes, std::function<double()> clock)
+    : transport_(transport),
+      clock_(std::move(clock)),
+      pool_(pool_bytes, transport.device()),
+      replicas_(static_cast<std::size_t>(transport.size())) {}
+
+RankZeroSide::Held& RankZeroSide::held_by(int rank, std::uint64_t unit) {
+  const auto found = replica(rank).held.find(unit);
+  if (found == replica(rank).held.end()) refuse(unit_name(unit) + " is not in this rank's hands");
+  if (found->second.state == Held::State::coming) refuse(unit_name(unit) + " has not been sent yet");
+  if (found->second.state == Held::State::offered) refuse(unit_name(unit) + " was offered before");
+  return found->second;
+}
+
+void RankZeroSide::handle(int from, const message::Offer& offer) {
+  held_by(from, offer.unit).state = Held::State::offered;
+  if (offer.bytes == 0) refuse("no bytes");
+  replica(from).offers.push_back(offer);
+}
+
+void RankZeroSide::handle(int from, const message::Ready& ready) {
+  const auto found = granted_.find(ready.seq);
+  if (found == granted_.end() || found->second.replica != from) {
+    refuse("no grant " + std::to_string(ready.seq) + " waits for this rank");
+  }
+  ready_.push_back(std::move(found->second));
+  granted_.erase(found);
+}
+
+void RankZeroSide::handle(int from, const message::Returned& returned) {
+  Replica& sender = replica(from);
+  if (!sender.recalled) refuse("nobody asked");
+  Exchange::Returned answer{from, std::exchange(sender.recalled_refills, {})};
+  for (const std::uint64_t unit : returned.units) {
+    answer.units.push_back(std::move(held_by(from, unit).unit));
+    sender.held.erase(unit);
+  }
+  sender.recalled = false;
+  returned_.push_back(std::move(answer));
+}
+
+void RankZeroSide::handle(int from, const message::FinishAck&) {
+  if (!finishing_ || replica(from).acknowledged) refuse("nobody asked");
+  replica(from).acknowledged = true;
+}
+
+void RankZeroSide::sent(int to, const std::vector<Unit>& units) {
+  for (const Unit& unit : units) {
+    if (!replica(to).held.emplace(unit.index, Held{unit, Held::State::there}).second) {
+      refuse(unit_name(unit.index) + " is sent twice to rank " + std::to_string(to));
+    }
+  }
+}
+
+void RankZeroSide::refill(int to, Unit unit) {
+  if (finishing_) refuse("a refill after the end");
+  replica(to).refills.push_back(std::move(unit));
+}
+
+void RankZeroSide::grant(Granted granted) {
+  granted.grant.seq = ++last_seq_;
+  granted.since = clock_();
+  replica(granted.replica).transferring = true;
+  transport_.send(granted.replica, message::encode(granted.grant));
+  granted_.emplace(last_seq_, std::move(granted));
+}
+
+bool RankZeroSide::grant_refills() {
+  bool any = false;
+  for (int rank = 0; rank < transport_.size(); ++rank) {
+    Replica& to = replica(rank);
+    if (to.transferring || to.refills.empty()) continue;
+    Unit unit = std::move(to.refills.front());
+    to.refills.pop_front();
+    Granted granted{.replica = rank};
+    granted.bytes = codec::upload(codec::encode_units({&unit, 1}), transport_.device(), granted.staged);
+    granted.grant = {0, Direction::receive, unit.index, granted.bytes.nbytes()};
+    const std::uint64_t index = unit.index;
+    if (!to.held.emplace(index, Held{std::move(unit)}).second) {
+      refuse(unit_name(index) + " is sent twice to rank " + std::to_string(rank));
+    }
+    grant(std::move(granted));
+    any = true;
+  }
+  return any;
+}
+
+/// Round-robin over the replicas. An offer that the pool can't take yet keeps its turn, so that a large one is not
+/// passed by smaller ones for ever.
+bool RankZeroSide::grant_results() {
+  bool any = false;
+  const std::size_t first = next_offer_;
+  for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    const std::size_t rank = (first + i) % replicas_.size();
+    Replica& from = replicas_[rank];
+    if (from.transferring || from.offers.empty()) continue;
+    const message::Offer offer = from.offers.front();
+    auto buffer = pool_.take(offer.bytes);
+    if (!buffer) {
+      next_offer_ = rank;
+      break;
+    }
+    from.offers.pop_front();
+    Granted granted{.replica = static_cast<int>(rank)};
+    granted.grant = {0, Direction::send, offer.unit, offer.bytes};
+    granted.buffer = std::move(*buffer);
+    grant(std::move(granted));
+    next_offer_ = (rank + 1) % replicas_.size();
+    any = true;
+  }
+  return any;
+}
+
+/// Our halves of all that became ready in this pass, in one group.
+bool RankZeroSide::post() {
+  if (ready_.empty()) return false;
+  std::vector<Half> halves;
+  for (Granted& granted : ready_) {
+    const bool refill = granted.grant.direction == Direction::receive;
+    if (refill) {
+      replica(granted.replica).held.at(granted.grant.unit).state = Held::State::there;
+    } else {
+      granted.bytes = transport_.device().is_cpu()
+                          ? granted.buffer
+                          : at::empty(granted.buffer.sizes(), granted.buffer.options().device(transport_.device()));
+    }
+    halves.push_back({granted.replica, refill ? Direction::send : Direction::receive, granted.bytes});
+  }
+  const TransferId id = transport_.start(std::move(halves));
+  moving_.push_back({id, std::exchange(ready_, {})});
+  return true;
+}
+
+bool RankZeroSide::collect() {
+  if (moving_.empty() || !transport_.done(moving_.front().id)) return false;
+  for (Granted& granted : moving_.front().transfers) {
+    replica(granted.replica).transferring = false;
+    if (granted.grant.direction == Direction::receive) continue;
+    if (!granted.bytes.is_cpu()) {
+      granted.buffer.copy_(granted.bytes, /*non_blocking=*/true);
+      granted.copied.record(granted.bytes.device());
+    }
+    landing_.push_back(std::move(granted));
+  }
+  moving_.pop_front();
+  return true;
+}
+
+bool RankZeroSide::land() {
+  if (landing_.empty() || !landing_.front().copied.done()) return false;
+  const Granted& landed = landing_.front();
+  codec::Unpacked unpacked = codec::unpack(landed.buffer);
+  if (unpacked.unit != landed.grant.unit) {
+    refuse("rank " + std::to_string(landed.replica) + " sent results of " + unit_name(unpacked.unit) + " as " +
+           unit_name(landed.grant.unit));
+  }
+  replica(landed.replica).held.erase(unpacked.unit);
+  deliveries_.push_back(
+      {landed.replica, unpacked.unit, unpacked.seconds, clock_() - landed.since, std::move(unpacked.results)});
+  landing_.pop_front();
+  return true;
+}
+
+bool RankZeroSide::progress() {
+  bool moved = post();
+  while (collect()) moved = true;
+  while (land()) moved = true;
+  moved |= grant_refills();
+  moved |= grant_results();
+  return moved;
+}
+
+std::optional<Delivery> RankZeroSide::take_delivery() {
+  if (deliveries_.empty()) return std::nullopt;
+  Delivery delivery = std::move(deliveries_.front());
+  deliveries_.pop_front();
+  return delivery;
+}
+
+void RankZeroSide::recall(int from) {
+  if (finishing_) refuse("a recall after the end");
+  Replica& asked = replica(from);
+  for (Unit& unit : asked.refills) asked.recalled_refills.push_back(std::move(unit));
+  asked.refills.clear();
+  if (std::exchange(asked.recalled, true)) return;
+  transport_.send(from, message::encode(message::Recall{}));
+}
+
+std::optional<Exchange::Returned> RankZeroSide::take_returned() {
+  if (returned_.empty()) return std::nullopt;
+  Exchange::Returned answer = std::move(returned_.front());
+  returned_.pop_front();
+  return answer;
+}
+
+void RankZeroSide::finish(ExitCode code) {
+  if (finishing_) refuse("the end is announced twice");
+  for (std::size_t rank = 0; rank < replicas_.size(); ++rank) {
+    const Replica& of = replicas_[rank];
+    if (of.held.empty() && of.refills.empty() && !of.recalled) continue;
+    refuse("the end is announced while rank " + std::to_string(rank) + " has " +
+           std::to_string(of.held.size() + of.refills.size()) + " units" +
+           (of.recalled ? " and a recall to answer" : ""));
+  }
+  if (!deliveries_.empty() || !returned_.empty()) refuse("the end is announced before all results are taken");
+  finishing_ = true;
+  for (int rank = 0; rank < transport_.size(); ++rank) {
+    transport_.send(rank, message::encode(message::Finish{code}));
+  }
+}
+
+bool RankZeroSide::all_acknowledged() const {
+  return std::all_of(replicas_.begin(), replicas_.end(), [](const Replica& of) { return of.acknowledged; });
+}
+
+bool RankZeroSide::outstanding() const {
+  return !granted_.empty() || !ready_.empty() || !moving_.empty() || !landing_.empty() || !deliveries_.empty() ||
+         !returned_.empty() || std::any_of(replicas_.begin(), replicas_.end(), [](const Replica& of) {
+           return !of.refills.empty() || !of.offers.empty();
+         });
+}
+
+}  // namespace trireme
