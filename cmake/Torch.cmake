@@ -35,9 +35,10 @@ target_link_libraries(trireme_nccl INTERFACE "${TRIREME_NCCL_LIBRARY}" trireme_c
 add_library(trireme_torch INTERFACE)
 target_include_directories(trireme_torch SYSTEM INTERFACE
   "${TRIREME_TORCH}/include" "${TRIREME_TORCH}/include/torch/csrc/api/include")
+# libtorch exports an older std::filesystem of its own, in which remove_all crashes: the system's has to be found first.
 # torch_cuda registers its operators when loaded, and nothing refers to it by name.
 target_link_libraries(trireme_torch INTERFACE
-  -Wl,--no-as-needed "${TRIREME_TORCH}/lib/libtorch.so" "${TRIREME_TORCH}/lib/libtorch_cpu.so"
+  -Wl,--no-as-needed stdc++ "${TRIREME_TORCH}/lib/libtorch.so" "${TRIREME_TORCH}/lib/libtorch_cpu.so"
   "${TRIREME_TORCH}/lib/libtorch_cuda.so" "${TRIREME_TORCH}/lib/libc10_cuda.so" "${TRIREME_TORCH}/lib/libc10.so"
   -Wl,--as-needed trireme_cuda)
 
