@@ -1,8 +1,8 @@
 #pragma once
-// Fills a model's parameters. Collective. Rank 0 reads the shards in file order with pread, casts on its device, and
-// broadcasts in chunks of 256 MiB while the next chunk is read; each rank keeps only the tensors it wants. Peak memory
-// on a device: own weights + 512 MiB. Every tensor of a file is accounted for: all that are missing, unexpected or of
-// the wrong shape are named in one Error(bad_data).
+// Fills a model's parameters. Collective. Rank 0 reads the shards in file order with pread on a thread of its own,
+// casts on its device where that makes them smaller, and broadcasts chunks of 256 MiB while the next is read; each rank
+// keeps only the tensors it wants, and what no rank wants is not read. Every tensor of a file is accounted for before:
+// all that are missing, unexpected or of the wrong shape are named in one Error(bad_data), thrown on rank 0.
 
 #include <ATen/core/Tensor.h>
 
@@ -20,14 +20,24 @@ using PartParameters = std::map<std::string, Parameters>;  // by part of ModelFi
 
 struct LoadReport {
   double seconds = 0;
-  std::uint64_t bytes_read = 0;  // from files, on rank 0
-  std::uint64_t bytes_kept = 0;  // parameters on this rank's device
+  std::uint64_t bytes_read = 0;      // from files, on rank 0
+  std::uint64_t bytes_kept = 0;      // parameters on this rank's device
+  std::uint64_t buffer_bytes = 0;    // most that loading held beside them on this rank's device: at most 512 MiB
+  std::uint64_t peak_allocated = 0;  // device::Memory::peak_allocated at the end
 };
 
-/// `on_progress` is called after every chunk (the watchdog's counter). Files may hold F32, BF16 or F16; all become
-/// `dtype`.
+/// Sizes of buffers: a chunk on every rank's device, and a piece of the file, once there on rank 0 and twice on its
+/// host. Multiples of 256.
+struct LoadSizes {
+  std::uint64_t chunk = std::uint64_t{256} << 20;
+  std::uint64_t read = std::uint64_t{64} << 20;
+};
+
+/// `on_progress` is called after every chunk, and on rank 0 after every piece (the watchdog's counter). Files may hold
+/// F32, BF16 or F16; all become `dtype` as torch's `.to(dtype)` does it. `device` is the transport's, or a GPU behind a
+/// carrier of host memory.
 LoadReport load_weights(const ModelFiles& files, const PartParameters& wanted, at::ScalarType dtype, at::Device device,
-                        Transport& transport, const std::function<void()>& on_progress);
+                        Transport& transport, const std::function<void()>& on_progress, const LoadSizes& sizes = {});
 
 /// Exact shapes, random values on the device (seeded by part and name, so equal on every rank): benchmarks without a
 /// download. Matrices get N(0, 0.02), vectors of norm weights ones, biases zeros.

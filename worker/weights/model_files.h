@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,12 +38,16 @@ struct ModelFiles {
   const ModelPart& part(const std::string& name) const;
 };
 
-/// The diffusers layout (a folder a part, sharded with an index or a single file), or one with a fused single file in
-/// transformer/. Throws ConfigError(input_missing) for what is missing, Error(bad_data) for damaged files, naming them.
-/// `weights` false (dummy weights): shard files may be absent, then `tensors` stays empty.
+/// Rank 0 only. The diffusers layout (a folder a part, sharded with an index or a single file); the tensor names in it
+/// may be those of a single-file checkpoint. Throws input_missing for what is missing and bad_data for damaged files,
+/// naming them. `weights` false (dummy weights): tensor files are not looked at, `tensors` stays empty.
 ModelFiles read_model_files(const std::filesystem::path& folder, bool weights);
 
-/// Collective: rank 0's files on every rank.
+/// Collective: rank 0's files on every rank; what the others pass is ignored.
 ModelFiles share_model_files(ModelFiles files, Transport& transport);
+
+/// The bytes that `share_model_files` broadcasts. Decoding trusts nothing: Error(internal) says what does not fit.
+Bytes encode_model_files(const ModelFiles& files);
+ModelFiles decode_model_files(std::span<const std::byte> bytes);
 
 }  // namespace trireme

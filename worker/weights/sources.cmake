@@ -1,4 +1,9 @@
 target_sources(trireme_worker_core PRIVATE
+  weights/accounting.cpp
+  weights/chunks.cpp
+  weights/dummy.cpp
+  weights/loader.cpp
   weights/model_files.cpp
   weights/parameters.cpp
-  weights/part_config.cpp)
+  weights/read_ahead.cpp
+  weights/storage.cpp)

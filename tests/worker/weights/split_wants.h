@@ -1,0 +1,17 @@
+#pragma once
+// The loader on several ranks that want different tensors: one case, run by every rank of any transport.
+
+#include <filesystem>
+
+#include "worker/transport/transport.h"
+
+namespace trireme::test {
+
+/// Rank 0, before `load_split_wants`: a sharded checkpoint of all dtypes whose tensors span chunks.
+void write_split_checkpoint(const std::filesystem::path& folder);
+
+/// Collective. `folder` matters on rank 0 only; the other ranks work with paths that don't exist. Reports through
+/// EXPECT_*.
+void load_split_wants(const std::filesystem::path& folder, Transport& transport, at::Device device);
+
+}  // namespace trireme::test

@@ -1,0 +1,219 @@
+#include "worker/weights/loader.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "common/errors.h"
+#include "common/log.h"
+#include "worker/device.h"
+#include "worker/weights/accounting.h"
+#include "worker/weights/chunks.h"
+#include "worker/weights/read_ahead.h"
+#include "worker/weights/storage.h"
+
+namespace trireme {
+namespace {
+
+constexpr int kReadBuffers = 2;
+constexpr auto kPause = std::chrono::microseconds(20);  // between two looks at an event or a transfer
+
+class Loading {
+ public:
+  Loading(std::vector<FileTensor> tensors, at::ScalarType dtype, at::Device device, Transport& transport,
+          const std::function<void()>& on_progress, const LoadSizes& sizes)
+      : tensors_(std::move(tensors)),
+        chunks_(make_chunks(tensors_, dtype, sizes.chunk)),
+        dtype_(dtype),
+        device_(device),
+        transport_(transport),
+        on_progress_(on_progress),
+        sizes_(sizes) {}
+
+  void run(LoadReport& report);
+
+ private:
+  bool alone() const { return transport_.size() == 1; }
+  void start_reading(LoadReport& report);
+  void read_into_parameters(const Chunk& chunk);
+  void read_into_chunk(const Chunk& chunk);
+  void broadcast(const Chunk& chunk);
+  std::byte* destination(const Piece& piece) const;
+  at::Tensor take(const Piece& piece);
+  void give_back();
+  void place(const Piece& piece, const at::Tensor& values);
+  at::Tensor on_wire(const Piece& piece, const at::Tensor& chunk) const;
+  at::Tensor buffer(std::uint64_t bytes, LoadReport& report) const;
+
+  const std::vector<FileTensor> tensors_;
+  const std::vector<Chunk> chunks_;
+  const at::ScalarType dtype_;
+  const at::Device device_;
+  Transport& transport_;
+  const std::function<void()>& on_progress_;
+  const LoadSizes sizes_;
+
+  at::Tensor wire_;                    // the chunk under way, on the transport's device
+  at::Tensor staging_;                 // rank 0 with a GPU: bytes of the file on the device, before their cast
+  std::vector<at::Tensor> host_;       // rank 0: what is read ahead
+  std::unique_ptr<ReadAhead> reader_;  // rank 0
+};
+
+/// Elements [from, to) of the tensor that the want takes.
+struct Span {
+  std::int64_t from, to;
+};
+Span taken_by(const Parameters::Want& want) {
+  std::int64_t row = 1;
+  for (std::size_t i = 1; i < want.shape.size(); ++i) row *= want.shape[i];
+  return {want.first_row * row, (want.first_row + want.rows) * row};
+}
+
+at::Tensor Loading::buffer(std::uint64_t bytes, LoadReport& report) const {
+  report.buffer_bytes += bytes;
+  return at::empty({static_cast<std::int64_t>(bytes)}, at::TensorOptions(at::kByte).device(transport_.device()));
+}
+
+/// Where the file's bytes may go as they are: a parameter that is this piece's only taker, on a CPU.
+std::byte* Loading::destination(const Piece& piece) const {
+  const FileTensor& tensor = tensors_[piece.tensor];
+  if (!alone() || !device_.is_cpu() || scalar_type(tensor.entry->dtype) != dtype_ || tensor.wants.size() != 1)
+    return nullptr;
+  const Span span = taken_by(*tensor.wants[0]);
+  if (piece.first < span.from || piece.first + piece.count > span.to) return nullptr;
+  auto* slot = static_cast<std::byte*>(tensor.wants[0]->slot->data_ptr());
+  return slot + (piece.first - span.from) * static_cast<std::int64_t>(at::elementSize(dtype_));
+}
+
+void Loading::start_reading(LoadReport& report) {
+  std::vector<FileRange> ranges;
+  std::uint64_t largest = 0;
+  for (const Chunk& chunk : chunks_) {
+    for (const Piece& whole : chunk.pieces) {
+      const FileTensor& tensor = tensors_[whole.tensor];
+      const std::uint64_t element = at::elementSize(scalar_type(tensor.entry->dtype));
+      for (const Piece& piece : cut(whole, tensor, sizes_.read)) {
+        ranges.push_back({tensor.file(), tensor.entry->offset + static_cast<std::uint64_t>(piece.first) * element,
+                          static_cast<std::uint64_t>(piece.count) * element, destination(piece)});
+        report.bytes_read += ranges.back().bytes;
+        if (ranges.back().into == nullptr) largest = std::max(largest, ranges.back().bytes);
+      }
+    }
+  }
+  std::vector<std::span<std::byte>> buffers;
+  for (int i = 0; i < kReadBuffers && largest > 0; ++i) {
+    host_.push_back(device::host_buffer(largest, transport_.device()));
+    buffers.emplace_back(reinterpret_cast<std::byte*>(host_.back().data_ptr()), largest);
+  }
+  if (largest > 0 && transport_.device().is_cuda()) staging_ = buffer(largest, report);
+  reader_ = std::make_unique<ReadAhead>(std::move(ranges), std::move(buffers));
+}
+
+/// The next piece read, in the file's dtype, on the transport's device.
+at::Tensor Loading::take(const Piece& piece) {
+  const std::span<const std::byte> bytes = reader_->next();
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  at::Tensor raw = at::from_blob(const_cast<std::byte*>(bytes.data()), {size}, at::TensorOptions(at::kByte));
+  if (staging_.defined()) raw = staging_.narrow(0, 0, size).copy_(raw, /*non_blocking=*/true);
+  return raw.view(scalar_type(tensors_[piece.tensor].entry->dtype));
+}
+
+/// After the work that uses the piece has been enqueued: its host buffer may be read into again once that is done.
+void Loading::give_back() {
+  device::Event used;
+  used.record(transport_.device());
+  while (!used.done()) std::this_thread::sleep_for(kPause);
+  reader_->release();
+}
+
+/// Copies (and casts) what this rank wants of the piece. `values`: its elements, on this rank's device.
+void Loading::place(const Piece& piece, const at::Tensor& values) {
+  for (const Parameters::Want* want : tensors_[piece.tensor].wants) {
+    const Span span = taken_by(*want);
+    const std::int64_t from = std::max(span.from, piece.first), to = std::min(span.to, piece.first + piece.count);
+    if (from >= to) continue;
+    want->slot->view({-1})
+        .narrow(0, from - span.from, to - from)
+        .copy_(values.narrow(0, from - piece.first, to - from));
+  }
+}
+
+at::Tensor Loading::on_wire(const Piece& piece, const at::Tensor& chunk) const {
+  const at::ScalarType type = wire_type(scalar_type(tensors_[piece.tensor].entry->dtype), dtype_);
+  const std::int64_t bytes = piece.count * static_cast<std::int64_t>(at::elementSize(type));
+  return chunk.narrow(0, static_cast<std::int64_t>(piece.offset), bytes).view(type);
+}
+
+void Loading::read_into_parameters(const Chunk& chunk) {
+  for (const Piece& whole : chunk.pieces) {
+    for (const Piece& piece : cut(whole, tensors_[whole.tensor], sizes_.read)) {
+      const at::Tensor values = take(piece);
+      if (destination(piece) == nullptr) place(piece, values);
+      give_back();
+      on_progress_();
+    }
+  }
+}
+
+void Loading::read_into_chunk(const Chunk& chunk) {
+  for (const Piece& whole : chunk.pieces) {
+    const at::Tensor target = on_wire(whole, wire_);
+    for (const Piece& piece : cut(whole, tensors_[whole.tensor], sizes_.read)) {
+      target.narrow(0, piece.first - whole.first, piece.count).copy_(take(piece));
+      give_back();
+      on_progress_();
+    }
+  }
+}
+
+void Loading::broadcast(const Chunk& chunk) {
+  const at::Tensor bytes = wire_.narrow(0, 0, static_cast<std::int64_t>(chunk.bytes));
+  const TransferId id = transport_.broadcast(bytes, 0);
+  while (!transport_.done(id)) {
+    transport_.progress();
+    std::this_thread::sleep_for(kPause);
+  }
+  const at::Tensor here = bytes.to(device_);  // the chunk itself, but for a GPU behind a carrier of host memory
+  for (const Piece& piece : chunk.pieces) place(piece, on_wire(piece, here));
+  on_progress_();
+}
+
+void Loading::run(LoadReport& report) {
+  std::uint64_t largest = 0;
+  for (const Chunk& chunk : chunks_) largest = std::max(largest, chunk.bytes);
+  if (!alone() && largest > 0) wire_ = buffer(largest, report);
+  if (transport_.rank() == 0) start_reading(report);
+  for (const Chunk& chunk : chunks_) {
+    if (alone()) {
+      read_into_parameters(chunk);
+      continue;
+    }
+    if (transport_.rank() == 0) read_into_chunk(chunk);
+    broadcast(chunk);
+  }
+  device::synchronize(device_);
+}
+
+}  // namespace
+
+LoadReport load_weights(const ModelFiles& files, const PartParameters& wanted, at::ScalarType dtype, at::Device device,
+                        Transport& transport, const std::function<void()>& on_progress, const LoadSizes& sizes) {
+  const auto start = std::chrono::steady_clock::now();
+  LoadReport report;
+  std::vector<FileTensor> tensors = account(files, wanted, transport);
+  report.bytes_kept = allocate_parameters(wanted, dtype, device);
+  Loading(std::move(tensors), dtype, device, transport, on_progress, sizes).run(report);
+  report.peak_allocated = device::memory(device).peak_allocated;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log::info("weights loaded", {{"seconds", report.seconds},
+                               {"bytes_read", report.bytes_read},
+                               {"bytes_kept", report.bytes_kept},
+                               {"buffer_bytes", report.buffer_bytes},
+                               {"peak_allocated", report.peak_allocated}});
+  return report;
+}
+
+}  // namespace trireme

@@ -1,0 +1,43 @@
+#include "worker/weights/storage.h"
+
+#include <ATen/ATen.h>
+
+#include <cstdlib>
+#include <new>
+
+namespace trireme {
+namespace {
+
+constexpr std::size_t kAlignment = 256;
+
+std::vector<std::int64_t> slot_shape(const Parameters::Want& want) {
+  std::vector<std::int64_t> shape = want.shape;
+  if (!shape.empty()) shape[0] = want.rows;
+  return shape;
+}
+
+}  // namespace
+
+at::Tensor parameter_storage(at::IntArrayRef shape, at::ScalarType dtype, at::Device device) {
+  // CUDA's allocator hands out multiples of 512 bytes; the CPU's only of 64.
+  if (device.is_cuda()) return at::empty(shape, at::TensorOptions(dtype).device(device));
+  std::size_t bytes = at::elementSize(dtype);
+  for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
+  void* memory = std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return at::from_blob(
+      memory, shape, [](void* p) { std::free(p); }, at::TensorOptions(dtype));
+}
+
+std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device) {
+  std::uint64_t bytes = 0;
+  for (const auto& [part, parameters] : wanted) {
+    for (const Parameters::Want& want : parameters.wants()) {
+      *want.slot = parameter_storage(slot_shape(want), dtype, device);
+      bytes += want.slot->nbytes();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace trireme

@@ -1,0 +1,19 @@
+#pragma once
+// Memory of parameters: each tensor in storage of its own that starts at a multiple of 256 bytes on every device, so
+// that kernels take the same path whatever else has been allocated.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "worker/weights/loader.h"
+
+namespace trireme {
+
+/// Uninitialised, contiguous.
+at::Tensor parameter_storage(at::IntArrayRef shape, at::ScalarType dtype, at::Device device);
+
+/// Gives every slot its storage; the bytes of all.
+std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device);
+
+}  // namespace trireme
