@@ -1,17 +1,22 @@
 #include "worker/job_run.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "common/log.h"
+#include "common/rank_log_marker.h"
 #include "worker/device.h"
 #include "worker/engine/whole_model.h"
 #include "worker/fatal.h"
 #include "worker/loop.h"
 #include "worker/models/load.h"
 #include "worker/monitor/monitor.h"
+#include "worker/monitor/rank_report.h"
+#include "worker/output/writers.h"
 #include "worker/plan.h"
 #include "worker/transport/list.h"
 
@@ -55,6 +60,23 @@ void print_dry_run(const Job& job, const Plan& plan) {
               plan.checkpoint.family.c_str(), plan.run_id.c_str());
 }
 
+SinkSettings sink_settings(const Job& job, const Plan& plan, const std::string& dtype) {
+  const std::string model = job.model.path.empty() ? plan.checkpoint.family : job.model.path.filename().string();
+  return {job.output.directory,
+          job.output.png_metadata,
+          {model, plan.checkpoint.fingerprint, "Euler", dtype, std::string("trireme ") + TRIREME_VERSION}};
+}
+
+/// From here on lines go to this rank's log, and the run directory knows how the rank ended.
+void open_log(const Job& job, const Launch& launch, int run_launch, const RunDirectory* directory) {
+  const RunPaths paths{job.output.directory};
+  log::open(launch.rank, paths.rank_log(launch.rank).string(), log::Level::info, log::Level::warning);
+  rank_log::begin(paths.rank_log(launch.rank), launch.rank, run_launch,
+                  directory == nullptr ? nullptr : &directory->lock());
+  log::info("rank starts",
+            {{"size", launch.size}, {"host", launch.host}, {"local", launch.local_rank}, {"pid", getpid()}});
+}
+
 }  // namespace
 
 ExitCode run_job(const Arguments& arguments, const Launch& launch) {
@@ -82,7 +104,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   Setup setup;
   if (directory) setup = {plan.checkpoint.family, directory->launch(), largest_result(job, plan)};
   setup = Setup::decode(transport->broadcast(setup.encode(), 0));
-  open_rank_log(job, launch, setup.launch, directory.get());
+  open_log(job, launch, setup.launch, directory.get());
   if (const auto advice = binding_advice(launch, job.parallel.threads)) log::warning(*advice);
   watchdog.beat();
 
@@ -97,25 +119,28 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}};
   LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, {}};
   loop_settings.start.load_seconds = loaded.report.seconds;
-  if (!directory) {
+  if (launch.rank != 0) {
     exchange.scatter_first({});
     const LoopReport report = run_loop(parts, loop_settings);
-    send_rank_report(*transport, launch, report);
+    gather_rank_reports(*transport, make_rank_report(launch, device, report, *transport));
+    rank_log::end(rank_log::Ending::finished);
     return report.code;
   }
 
   const auto policy = make_policy(job.dispatch.policy);
-  Writers writers(directory->paths(), job.output);
-  const auto queue_depth = static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2));
-  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, launch.size, queue_depth,
+  Writers writers(sink_settings(job, plan, dtype), sink_names(job.output));
+  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, launch.size,
+                          static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2)),
                           remaining_work(plan, *directory));
-  Monitor monitor(job, arguments.progress, launch, plan, *directory, coordinator, exchange);
+  Monitor monitor({job, launch, plan, *directory, coordinator, exchange},
+                  choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());
   parts.coordinator = &coordinator;
-  parts.monitor = [&monitor](double seconds, const Pulse& mine) { monitor.update(seconds, mine); };
+  parts.monitor = [&monitor](double seconds) { monitor.update(seconds); };
   const LoopReport report = run_loop(parts, loop_settings);
-  monitor.finish(report, gather_rank_reports(*transport, launch, report));
+  monitor.finish(report, gather_rank_reports(*transport, make_rank_report(launch, device, report, *transport)));
   directory->journal().finish(report.code);
+  rank_log::end(rank_log::Ending::finished);
   return report.code;
 }
 

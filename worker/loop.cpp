@@ -78,7 +78,7 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
       parts.exchange.send_pulse(report.pulse);
       refuse_silence(parts, settings.stall_timeout_seconds);
     }
-    if (parts.monitor) parts.monitor(time - start, report.pulse);
+    if (parts.monitor) parts.monitor(time - start);
   }
   report.code = parts.exchange.exit_code();
   report.seconds = now() - start;

@@ -19,7 +19,7 @@ struct LoopParts {
   Engine& engine;
   Coordinator* coordinator = nullptr;  // rank 0
   Watchdog& watchdog;
-  std::function<void(double seconds, const Pulse&)> monitor;  // rank 0, cheap: called in every pass
+  std::function<void(double seconds)> monitor;  // rank 0, cheap: called in every pass
 };
 
 struct LoopSettings {

@@ -1,2 +1,3 @@
 target_sources(trireme_worker_core PRIVATE
+  dispatch/coordinator.cpp
   dispatch/policy.cpp)

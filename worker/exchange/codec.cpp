@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint64_t kAlignment = 64;
 // The least that an entry takes in its encoding: bounds for counts.
-constexpr std::size_t kSmallestUnit = 20, kSmallestItem = 100, kSmallestResult = 25, kSmallestTensor = 17;
+constexpr std::size_t kSmallestUnit = 20, kSmallestItem = 84, kSmallestResult = 25, kSmallestTensor = 17;
 
 std::uint64_t aligned(std::uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 

@@ -1,0 +1,39 @@
+#pragma once
+// Rank 0's view of a running job: the progress line, status.json, and at the end results.jsonl, summary.json and the
+// closing table. Reads what coordinator and exchange know; never touches a GPU.
+
+#include "common/run_directory.h"
+#include "worker/dispatch/coordinator.h"
+#include "worker/exchange/exchange.h"
+#include "worker/monitor/progress.h"
+#include "worker/monitor/rank_report.h"
+#include "worker/plan.h"
+
+namespace trireme {
+
+class Monitor {
+ public:
+  struct Subject {
+    const Job& job;
+    const Launch& launch;
+    const Plan& plan;
+    const RunDirectory& directory;
+    const Coordinator& coordinator;
+    const Exchange& exchange;
+  };
+  Monitor(Subject subject, ProgressMode mode);
+
+  /// Cheap: called in every pass of the loop. `seconds` since the loop began.
+  void update(double seconds);
+  /// Writes results, summary and the last status, prints the closing table.
+  void finish(const LoopReport& loop, const std::vector<RankReport>& ranks);
+
+ private:
+  ProgressState state(double seconds) const;
+
+  const Subject subject_;
+  ProgressLine line_;
+  const std::uint64_t settled_before_;
+};
+
+}  // namespace trireme
