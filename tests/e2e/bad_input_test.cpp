@@ -53,7 +53,8 @@ TEST_F(BadInput, UnderMpirunItIsStillOneMessage) {
   EXPECT_EQ(ended.code, 78) << ended.output;
   const auto first = ended.output.find("stepz");
   ASSERT_NE(first, std::string::npos) << ended.output;
-  EXPECT_EQ(ended.output.find("did you mean", ended.output.find("did you mean") + 1), std::string::npos) << ended.output;
+  EXPECT_EQ(ended.output.find("did you mean", ended.output.find("did you mean") + 1), std::string::npos)
+      << ended.output;
 }
 
 TEST_F(BadInput, TheOutputFolder) {
@@ -70,8 +71,9 @@ TEST_F(BadInput, TheOutputFolder) {
 TEST_F(BadInput, TheModelFolder) {
   prepare("one\n");
   const auto real = [&](const std::string& path) {
-    return worker(1, "run", {"--set", "model.family=auto", "--set", "model.path=" + path, "--set", "sampling.width=64",
-                             "--set", "sampling.height=64"});
+    return worker(1, "run",
+                  {"--set", "model.family=auto", "--set", "model.path=" + path, "--set", "sampling.width=64", "--set",
+                   "sampling.height=64"});
   };
   expect(real((root_ / "none").string()), 66, "none");
   std::filesystem::create_directory(root_ / "empty");

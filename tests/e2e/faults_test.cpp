@@ -58,7 +58,8 @@ TEST_F(Faults, AStoppedRankIsNoticedByTheOthers) {
     ASSERT_EQ(kill(stopped, SIGSTOP), 0);
     const Ended ended = job.wait(40);
     EXPECT_EQ(ended.code, 75) << ended.output;
-    EXPECT_NE(ended.output.find("rank " + std::to_string(victim) + " has been silent"), std::string::npos) << ended.output;
+    EXPECT_NE(ended.output.find("rank " + std::to_string(victim) + " has been silent"), std::string::npos)
+        << ended.output;
     EXPECT_TRUE(eventually([&] { return kill(stopped, 0) != 0; }, 10)) << "nothing is left behind";
   }
 }
@@ -84,7 +85,8 @@ TEST_F(Faults, AnotherRunInTheFolderIsRefused) {
 
 TEST_F(Faults, NSingletonsAreRefusedWithTheRightCommand) {
   prepare("one\n");
-  Process job(worker(1, "run"), {{"SLURM_STEP_ID", "0"}, {"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "2"}, {"SLURM_PROCID", "1"}},
+  Process job(worker(1, "run"),
+              {{"SLURM_STEP_ID", "0"}, {"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "2"}, {"SLURM_PROCID", "1"}},
               root_ / "output.txt");
   const Ended ended = job.wait(30);
   EXPECT_EQ(ended.code, 78) << ended.output;

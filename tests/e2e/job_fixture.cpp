@@ -12,9 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::map<std::string, std::string>& environment() {
-  static const std::map<std::string, std::string> variables = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
-                                                               {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
-                                                               {"CUDA_VISIBLE_DEVICES", ""}};
+  static const std::map<std::string, std::string> variables = {
+      {"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}, {"CUDA_VISIBLE_DEVICES", ""}};
   return variables;
 }
 
@@ -37,14 +36,18 @@ void JobTest::prepare(const std::string& prompts, const std::string& more_yaml) 
   job_ = write("job.yaml",
                "model: {family: fake}\n"
                "sampling: {width: 24, height: 16}\n"
-               "output: {tensors: true, directory: " + (root_ / "default").string() + "}\n"
-               "input: {prompts: " + file.string() + "}\n" + more_yaml);
+               "output: {tensors: true, directory: " +
+                   (root_ / "default").string() +
+                   "}\n"
+                   "input: {prompts: " +
+                   file.string() + "}\n" + more_yaml);
 }
 
 std::vector<std::string> JobTest::worker(int ranks, const std::string& run, std::vector<std::string> more) const {
   std::vector<std::string> words;
   if (ranks > 1) {
-    words = {"mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "-n", std::to_string(ranks)};
+    words = {"mpirun", "--oversubscribe",    "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
+             "-n",     std::to_string(ranks)};
   }
   words.insert(words.end(), {TRIREME_WORKER, job_.string(), "--set", "output.directory=" + folder(run).string()});
   words.insert(words.end(), more.begin(), more.end());
@@ -52,8 +55,13 @@ std::vector<std::string> JobTest::worker(int ranks, const std::string& run, std:
 }
 
 std::vector<std::string> JobTest::launcher(int ranks, const std::string& run, std::vector<std::string> more) const {
-  std::vector<std::string> words = {TRIREME_LAUNCHER, "run", job_.string(), "-n", std::to_string(ranks),
-                                    "--set", "output.directory=" + folder(run).string()};
+  std::vector<std::string> words = {TRIREME_LAUNCHER,
+                                    "run",
+                                    job_.string(),
+                                    "-n",
+                                    std::to_string(ranks),
+                                    "--set",
+                                    "output.directory=" + folder(run).string()};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
@@ -82,7 +90,8 @@ std::size_t JobTest::results(const std::string& run) const {
 std::size_t JobTest::pictures(const std::string& run) const {
   std::error_code none;
   std::size_t count = 0;
-  for (const auto& entry : fs::directory_iterator(folder(run) / "images", none)) count += entry.path().extension() == ".png";
+  for (const auto& entry : fs::directory_iterator(folder(run) / "images", none))
+    count += entry.path().extension() == ".png";
   return count;
 }
 

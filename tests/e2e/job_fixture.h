@@ -18,7 +18,8 @@ class JobTest : public testing::Test {
 
   /// Writes `text` to a file of the folder and returns its path.
   std::filesystem::path write(const std::string& name, const std::string& text) const;
-  /// A job of the fake family: these prompts, results in folder/`run`, small pictures, quick, tensors on. `more`: further
+  /// A job of the fake family: these prompts, results in folder/`run`, small pictures, quick, tensors on. `more`:
+  /// further
   /// --set values for every command.
   void prepare(const std::string& prompts, const std::string& more_yaml = "");
 

@@ -16,7 +16,8 @@ class ZImage : public JobTest {
     job_ = write("job.yaml", std::string("model: {path: ") + TRIREME_SOURCE_DIR + "/models/z_image_tiny}\n" +
                                  "sampling: {width: 64, height: 64, steps: 4}\n"
                                  "output: {tensors: true}\n"
-                                 "input: {prompts: " + (root_ / "prompts.jsonl").string() + "}\n");
+                                 "input: {prompts: " +
+                                 (root_ / "prompts.jsonl").string() + "}\n");
   }
 };
 
