@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr std::size_t kMaxDepth = 16;
+constexpr std::size_t kMaxEntries = 1000;  // of a map or list; looking for duplicates costs their square
 
 /// Builds the tree from the parser's events: the library's own nodes share aliases and forget duplicates.
 class Builder : public YAML::EventHandler {
@@ -91,6 +92,7 @@ class Builder : public YAML::EventHandler {
     YamlNode* node = &root;
     if (!open_.empty()) {
       YamlNode& parent = *open_.back();
+      if (parent.entries.size() > kMaxEntries) fail(mark, "more than " + std::to_string(kMaxEntries) + " entries");
       if (parent.kind == YamlNode::Kind::list) parent.entries.emplace_back();
       node = &parent.entries.back().second;
       const std::string step = parent.kind == YamlNode::Kind::list

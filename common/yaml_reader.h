@@ -1,8 +1,8 @@
 #pragma once
 // Strict YAML for job files: a tree of maps, lists and scalars in which every value knows its place. Any thread.
 // Refused with ConfigError: more than 1 MiB, invalid UTF-8, NUL, anchors, aliases, tags, merge keys, duplicate keys,
-// several documents, nesting deeper than 16. Scalars keep the text as written; what it means is decided by who reads
-// it, so that `no` is a fine file name and `010` is never eight.
+// several documents, nesting deeper than 16, more than 1000 entries in a map. Scalars keep the text as written; what it
+// means is decided by who reads it, so that `no` is a fine file name and `010` is never eight.
 
 #include <cstdint>
 #include <filesystem>

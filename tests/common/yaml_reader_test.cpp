@@ -68,6 +68,9 @@ TEST(YamlReader, RefusesDamagedAndHugeText) {
   EXPECT_THAT(parse_error("a: \"no end"), StartsWith("j.yaml:1:"));
   EXPECT_THAT(parse_error(std::string((1 << 20) + 1, ' ')), HasSubstr("larger than 1 MiB"));
   EXPECT_THAT(parse_error("a: " + std::string(100'000, '[')), StartsWith("j.yaml:1:"));
+  std::string many;
+  for (int i = 0; i <= 1001; ++i) many += "k" + std::to_string(i) + ": 1\n";
+  EXPECT_EQ(parse_error(many), "j.yaml:1001:8: more than 1000 entries");
   EXPECT_THAT(parse_error("a: " + std::string(17, '[') + std::string(17, ']')), HasSubstr("nested deeper"));
 }
 
