@@ -1,0 +1,119 @@
+#include "worker/models/z_image/transformer.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <utility>
+
+#include "worker/kernels/norm.h"
+
+namespace trireme::z_image {
+namespace {
+
+constexpr double kFinalNormEps = 1e-6;
+
+/// Rows up to `total` are copies of `pad_token` [1, dim].
+at::Tensor pad_rows(const at::Tensor& rows, const at::Tensor& pad_token, std::int64_t total) {
+  if (rows.size(0) == total) return rows;
+  return at::cat({rows, pad_token.expand({total - rows.size(0), rows.size(1)})});
+}
+
+}  // namespace
+
+Transformer::Transformer(TransformerConfig config)
+    : config_(std::move(config)),
+      noise_refiner_(static_cast<std::size_t>(config_.refiners)),
+      context_refiner_(static_cast<std::size_t>(config_.refiners)),
+      layers_(static_cast<std::size_t>(config_.layers)) {}
+
+void Transformer::want(Parameters& parameters) {
+  using nn::Bias;
+  const std::string& prefix = config_.names.prefix;
+  const std::int64_t dim = config_.dim, patch = kPatch * kPatch * config_.channels;
+  x_embedder_.want(parameters, config_.names.x_embedder(), dim, patch, Bias::present);
+  time_in_.want(parameters, prefix + "t_embedder.mlp.0", config_.time_hidden, kTimeFrequencies, Bias::present);
+  time_out_.want(parameters, prefix + "t_embedder.mlp.2", config_.adaln_dim, config_.time_hidden, Bias::present);
+  parameters.want(prefix + "cap_embedder.0.weight", {config_.caption_dim}, &caption_norm_);
+  caption_embedder_.want(parameters, prefix + "cap_embedder.1", dim, config_.caption_dim, Bias::present);
+  parameters.want(prefix + "x_pad_token", {1, dim}, &x_pad_token_);
+  parameters.want(prefix + "cap_pad_token", {1, dim}, &cap_pad_token_);
+  const auto blocks = [&](std::vector<Block>& list, const char* name, bool modulated) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", config_, modulated);
+    }
+  };
+  blocks(noise_refiner_, "noise_refiner", true);
+  blocks(context_refiner_, "context_refiner", false);
+  blocks(layers_, "layers", true);
+  const std::string final_layer = config_.names.final_layer();
+  final_linear_.want(parameters, final_layer + "linear", patch, dim, Bias::present);
+  final_modulation_.want(parameters, final_layer + "adaLN_modulation.1", dim, config_.adaln_dim, Bias::present);
+  parameters.skip(prefix + "norm_final.", "the model has no use for it");
+}
+
+GridRope Transformer::rope(const TokenGrid& grid) const {
+  std::vector<nn::AxisIds> caption, image;
+  for (std::int64_t i = 0; i < grid.padded_caption(); ++i) caption.push_back({1 + i, 0, 0});  // pads count on
+  for (std::int64_t row = 0; row < grid.height; ++row) {
+    for (std::int64_t column = 0; column < grid.width; ++column) {
+      image.push_back({grid.padded_caption() + 1, row, column});
+    }
+  }
+  image.resize(static_cast<std::size_t>(grid.padded_image()));  // pads stand at (0, 0, 0)
+  GridRope result;
+  result.image = nn::axis_rope_table(image, config_.axes_dims, config_.rope_theta);
+  result.caption = nn::axis_rope_table(caption, config_.axes_dims, config_.rope_theta);
+  result.all = nn::concatenate(result.image, result.caption);
+  return result;
+}
+
+at::Tensor Transformer::time_features(const std::vector<float>& times) const {
+  constexpr std::int64_t kHalf = kTimeFrequencies / 2;
+  const at::Tensor frequencies =
+      (at::arange(0, kHalf, at::kFloat) * -std::log(10000.0) / static_cast<double>(kHalf)).exp();
+  const at::Tensor t = at::empty({static_cast<std::int64_t>(times.size()), 1}, at::kFloat);
+  std::copy(times.begin(), times.end(), t.data_ptr<float>());
+  const at::Tensor angles = t * config_.time_scale * frequencies.unsqueeze(0);
+  return at::cat({angles.cos(), angles.sin()}, 1);
+}
+
+at::Tensor Transformer::embed_time(const at::Tensor& features) const {
+  return time_out_(at::silu(time_in_(features.to(time_in_.weight.scalar_type()))));
+}
+
+at::Tensor Transformer::embed_image(const at::Tensor& latents, const TokenGrid& grid) const {
+  const at::Tensor patches = latents.view({config_.channels, grid.height, kPatch, grid.width, kPatch})
+                                 .permute({1, 3, 2, 4, 0})  // channels last: they change fastest within a token
+                                 .reshape({grid.image(), -1});
+  return pad_rows(x_embedder_(patches), x_pad_token_, grid.padded_image());
+}
+
+at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGrid& grid) const {
+  const at::Tensor normed = kernels::rms_norm(features, caption_norm_, config_.norm_eps);
+  return pad_rows(caption_embedder_(normed), cap_pad_token_, grid.padded_caption());
+}
+
+at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
+                                      const at::Tensor& adaln) const {
+  return noise_refiner_[i](x, rope, adaln, config_);
+}
+
+at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const {
+  return context_refiner_[i](x, rope, {}, config_);
+}
+
+at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
+                              const at::Tensor& adaln) const {
+  return layers_[i](x, rope, adaln, config_);
+}
+
+at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const {
+  const at::Tensor scale = final_modulation_(at::silu(adaln)) + 1;
+  const at::Tensor image = at::layer_norm(hidden.narrow(0, 0, grid.image()), {config_.dim}, {}, {}, kFinalNormEps);
+  return final_linear_(image * scale)
+      .view({grid.height, grid.width, kPatch, kPatch, config_.channels})
+      .permute({4, 0, 2, 1, 3})
+      .reshape({config_.channels, kPatch * grid.height, kPatch * grid.width});
+}
+
+}  // namespace trireme::z_image

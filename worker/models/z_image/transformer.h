@@ -1,0 +1,69 @@
+#pragma once
+// The transformer of Z-Image: image tokens and caption tokens in one stream. One item at a time, so there is no mask;
+// pad tokens take part in attention as the reference has it. Ref: diffusers transformer_z_image.py.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "worker/models/z_image/block.h"
+#include "worker/models/z_image/config.h"
+#include "worker/nn/linear.h"
+#include "worker/nn/rope.h"
+#include "worker/weights/parameters.h"
+
+namespace trireme::z_image {
+
+/// Tokens of one picture with one caption.
+struct TokenGrid {
+  std::int64_t height = 0, width = 0;  // image tokens
+  std::int64_t caption = 0;            // caption tokens
+
+  std::int64_t image() const { return height * width; }
+  std::int64_t padded_image() const { return padded(image()); }
+  std::int64_t padded_caption() const { return padded(caption); }
+  static std::int64_t padded(std::int64_t n) { return (n + kTokenMultiple - 1) / kTokenMultiple * kTokenMultiple; }
+};
+
+/// Rotary tables of the image tokens, the caption tokens and both, on the host.
+struct GridRope {
+  nn::RopeTable image, caption, all;
+};
+
+class Transformer {
+ public:
+  explicit Transformer(TransformerConfig config);
+
+  void want(Parameters& parameters);
+  const TransformerConfig& config() const { return config_; }
+
+  GridRope rope(const TokenGrid& grid) const;
+  /// times [steps] of the schedule -> [steps, 256] float32 on the host.
+  at::Tensor time_features(const std::vector<float>& times) const;
+
+  /// features [1, 256] float32 -> [1, adaln_dim]
+  at::Tensor embed_time(const at::Tensor& features) const;
+  /// latents [channels, 2 * height, 2 * width] in the compute dtype -> [padded_image, dim]
+  at::Tensor embed_image(const at::Tensor& latents, const TokenGrid& grid) const;
+  /// features [caption, caption_dim] -> [padded_caption, dim]
+  at::Tensor embed_caption(const at::Tensor& features, const TokenGrid& grid) const;
+
+  // Blocks: x [tokens, dim] -> the same. `noise_refiner` takes image tokens, `context_refiner` caption tokens, `layer`
+  // image tokens followed by caption tokens.
+  at::Tensor noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
+                           const at::Tensor& adaln) const;
+  at::Tensor context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const;
+  at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln) const;
+
+  /// hidden [padded_image + padded_caption, dim] -> [channels, 2 * height, 2 * width], from noise to image.
+  at::Tensor velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const;
+
+ private:
+  TransformerConfig config_;
+  std::vector<Block> noise_refiner_, context_refiner_, layers_;
+  nn::Linear x_embedder_, time_in_, time_out_, caption_embedder_, final_linear_, final_modulation_;
+  at::Tensor caption_norm_, x_pad_token_, cap_pad_token_;
+};
+
+}  // namespace trireme::z_image
