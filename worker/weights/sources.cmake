@@ -5,5 +5,6 @@ target_sources(trireme_worker_core PRIVATE
   weights/loader.cpp
   weights/model_files.cpp
   weights/parameters.cpp
+  weights/part_config.cpp
   weights/read_ahead.cpp
   weights/storage.cpp)
