@@ -74,7 +74,7 @@ void open_log(const Job& job, const Launch& launch, int run_launch, const RunDir
   rank_log::begin(paths.rank_log(launch.rank), launch.rank, run_launch,
                   directory == nullptr ? nullptr : &directory->lock());
   log::info("rank starts",
-            {{"size", launch.size}, {"host", launch.host}, {"local", launch.local_rank}, {"pid", getpid()}});
+            {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
 }
 
 }  // namespace

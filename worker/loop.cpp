@@ -11,6 +11,7 @@ namespace trireme {
 namespace {
 
 constexpr auto kIdleSleep = std::chrono::microseconds(100);
+constexpr double kSilence = 1.5;  // stall timeouts: a stuck rank's own watchdog speaks first and knows more
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -33,7 +34,7 @@ void refuse_silence(const LoopParts& parts, double timeout) {
     if (parts.exchange.seconds_since_heard_from(rank) < timeout) continue;
     throw Error(ExitCode::stopped_early,
                 "rank " + std::to_string(rank) + " has been silent for " + std::to_string(static_cast<long>(timeout)) +
-                    " s (limits.stall_timeout_seconds): stopped or cut off; run the same command again to resume");
+                    " s (1.5 x limits.stall_timeout_seconds): stopped or cut off; run the same command again to resume");
   }
 }
 
@@ -76,7 +77,7 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
       next_interval = time + interval;
       report.pulse.slices_done = parts.engine.slices_done();
       parts.exchange.send_pulse(report.pulse);
-      refuse_silence(parts, settings.stall_timeout_seconds);
+      refuse_silence(parts, kSilence * settings.stall_timeout_seconds);
     }
     if (parts.monitor) parts.monitor(time - start);
   }
