@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 
 #include "common/errors.h"
 #include "common/json.h"
+#include "common/utc.h"
 
 namespace trireme {
 namespace {
@@ -110,11 +110,7 @@ LockHolder this_process() {
   self.start_ticks = start_ticks(self.pid).value_or(0);
   self.job = environment("SLURM_JOB_ID");
   self.restart = environment("SLURM_RESTART_COUNT");
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  ::gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  self.since.assign(text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc));
+  self.since = utc_now();
   return self;
 }
 

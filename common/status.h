@@ -1,0 +1,26 @@
+#pragma once
+// status.json: how a job is getting on, for `trireme top` and scripts. Rank 0, at every monitor interval.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace trireme {
+
+struct Status {
+  std::string state;  // running | stopping (finishes what has begun) | ended
+  int exit_code = 0;  // written when ended
+  std::string run_id, host;
+  int pid = 0, launch = 0, world = 1;
+  std::uint64_t total = 0, done = 0, failed = 0;  // items, with those of earlier jobs
+  double seconds = 0;                             // since the loop began
+  double items_per_second = 0;                    // of this job
+  double seconds_left = -1;                       // negative: not known yet
+  int slowest_rank = -1;                          // negative: not known yet
+};
+
+/// Readers see the old or the new file, never half of one. A job that crashed leaves its last "running": `updated`
+/// grows old, and the lock's process is gone. Throws Error(io_error or cannot_create).
+void write_status(const std::filesystem::path& file, const Status& status);
+
+}  // namespace trireme

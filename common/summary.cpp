@@ -1,0 +1,131 @@
+#include "common/summary.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "common/files.h"
+
+namespace trireme {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class Value>
+Spread spread(const std::vector<RankSummary>& ranks, Value value) {
+  Spread result{value(ranks.front()), 0, value(ranks.front())};
+  for (const RankSummary& rank : ranks) {
+    result.min = std::min(result.min, value(rank));
+    result.max = std::max(result.max, value(rank));
+    result.average += value(rank) / static_cast<double>(ranks.size());
+  }
+  return result;
+}
+
+template <class Value>
+std::uint64_t sum(const std::vector<RankSummary>& ranks, Value value) {
+  std::uint64_t total = 0;
+  for (const RankSummary& rank : ranks) total += value(rank);
+  return total;
+}
+
+Json json_of(const Spread& spread) { return {{"min", spread.min}, {"average", spread.average}, {"max", spread.max}}; }
+
+Json traffic_of(std::uint64_t messages, std::uint64_t bytes) { return {{"messages", messages}, {"bytes", bytes}}; }
+
+Json json_of(const RankSummary& rank, const std::string& carrier) {
+  Json json;
+  json["rank"] = rank.rank;
+  json["host"] = rank.host;
+  json["device"] = rank.device;
+  json["items"] = rank.items;
+  for (std::size_t i = 0; i < kRankPhases.size(); ++i) json["seconds"][kRankPhases[i]] = rank.seconds[i];
+  json["busy_seconds"] = rank.busy_seconds;
+  json["idle_seconds"] = rank.idle_seconds;
+  json["longest_pass_seconds"] = rank.longest_pass_seconds;
+  json["peak_memory_bytes"] = rank.peak_memory_bytes;
+  json["sent"]["control"] = traffic_of(rank.control_messages, rank.control_bytes);
+  json["sent"][carrier] = traffic_of(rank.carrier_transfers, rank.carrier_bytes);
+  return json;
+}
+
+template <class... Values>
+std::string print(const char* format, Values... values) {
+  std::array<char, 256> line{};
+  std::snprintf(line.data(), line.size(), format, values...);
+  return line.data();
+}
+
+std::string row(const char* name, const Spread& spread) {
+  return print("  %-10s %12.3f %12.3f %12.3f\n", name, spread.min, spread.average, spread.max);
+}
+
+}  // namespace
+
+std::uint64_t Summary::made() const {
+  return sum(ranks, [](const RankSummary& rank) { return rank.items; });
+}
+
+double Summary::items_per_second() const { return seconds > 0 ? static_cast<double>(made()) / seconds : 0; }
+
+double Summary::balance() const {
+  const Spread busy = spread(ranks, [](const RankSummary& rank) { return rank.busy_seconds; });
+  return busy.max > 0 ? busy.average / busy.max : 1;
+}
+
+Spread spread_of(const Summary& summary, RankPhase phase) {
+  return spread(summary.ranks, [&](const RankSummary& rank) { return rank.seconds[static_cast<std::size_t>(phase)]; });
+}
+
+std::string to_text(const Summary& summary) {
+  Json json;
+  json["run_id"] = summary.run_id;
+  json["launch"] = summary.launch;
+  json["exit_code"] = summary.exit_code;
+  json["items"] = {{"total", summary.total},
+                   {"done", summary.done},
+                   {"failed", summary.failed},
+                   {"made_by_this_job", summary.made()}};
+  json["seconds"] = summary.seconds;
+  json["items_per_second"] = summary.items_per_second();
+  json["balance"] = summary.balance();
+  json["policy"] = summary.policy;
+  json["carrier"] = summary.carrier;
+  json["facts"] = summary.facts;
+  for (std::size_t i = 0; i < kRankPhases.size(); ++i) {
+    json["phases"][kRankPhases[i]] = json_of(spread_of(summary, static_cast<RankPhase>(i)));
+  }
+  json["ranks"] = Json::array();
+  for (const RankSummary& rank : summary.ranks) json["ranks"].push_back(json_of(rank, summary.carrier));
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void write_summary(const std::filesystem::path& file, const Summary& summary) { write_file(file, to_text(summary)); }
+
+std::string closing_table(const Summary& summary) {
+  const auto& ranks = summary.ranks;
+  const auto slowest_pass = std::max_element(
+      ranks.begin(), ranks.end(),
+      [](const RankSummary& a, const RankSummary& b) { return a.longest_pass_seconds < b.longest_pass_seconds; });
+  std::string text =
+      print("# %llu of %llu items done, %llu failed; this job: %llu items in %.2f s on %zu ranks, %.3f images/s\n",
+            static_cast<unsigned long long>(summary.done), static_cast<unsigned long long>(summary.total),
+            static_cast<unsigned long long>(summary.failed), static_cast<unsigned long long>(summary.made()),
+            summary.seconds, ranks.size(), summary.items_per_second());
+  text += print("# %-10s %12s %12s %12s\n", "phase", "min s/rank", "avg s/rank", "max s/rank");
+  for (std::size_t i = 0; i < kRankPhases.size(); ++i) {
+    text += row(kRankPhases[i], spread_of(summary, static_cast<RankPhase>(i)));
+  }
+  text += row("busy", spread(ranks, [](const RankSummary& rank) { return rank.busy_seconds; }));
+  text += row("idle", spread(ranks, [](const RankSummary& rank) { return rank.idle_seconds; }));
+  text += print("# balance %.3f (mean/max busy) · longest loop pass %.1f ms on rank %d\n", summary.balance(),
+                slowest_pass->longest_pass_seconds * 1e3, slowest_pass->rank);
+  text += print("# sent over %s: %.3f MB in %llu transfers · control over MPI: %.3f MB in %llu messages\n",
+                summary.carrier.c_str(), static_cast<double>(sum(ranks, [](auto& r) { return r.carrier_bytes; })) / 1e6,
+                static_cast<unsigned long long>(sum(ranks, [](auto& r) { return r.carrier_transfers; })),
+                static_cast<double>(sum(ranks, [](auto& r) { return r.control_bytes; })) / 1e6,
+                static_cast<unsigned long long>(sum(ranks, [](auto& r) { return r.control_messages; })));
+  return text;
+}
+
+}  // namespace trireme

@@ -1,0 +1,54 @@
+#pragma once
+// summary.json and the closing table: where the time of a job went. Plain data filled in on rank 0 at the end.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace trireme {
+
+/// Where a rank's time goes. Transfer and write are those of the results that the rank made: rank 0 does both.
+enum class RankPhase { load, encode, denoise, decode, transfer, write };
+inline constexpr std::array<const char*, 6> kRankPhases{"load", "encode", "denoise", "decode", "transfer", "write"};
+
+struct RankSummary {
+  int rank = 0;
+  std::string host, device;
+  std::uint64_t items = 0;                           // made in this job
+  std::array<double, kRankPhases.size()> seconds{};  // sums, indexed by RankPhase
+  double busy_seconds = 0, idle_seconds = 0;         // of the loop
+  double longest_pass_seconds = 0;                   // of the loop
+  std::uint64_t peak_memory_bytes = 0;
+  std::uint64_t control_messages = 0, control_bytes = 0;   // over MPI
+  std::uint64_t carrier_transfers = 0, carrier_bytes = 0;  // sent over the carrier
+};
+
+struct Summary {
+  std::string run_id;
+  int launch = 1, exit_code = 0;
+  std::string policy, carrier;                    // "nccl", "mpi" or "self"
+  std::map<std::string, std::string> facts;       // versions, device model
+  std::uint64_t total = 0, done = 0, failed = 0;  // items, with those of earlier jobs
+  double seconds = 0;                             // of this job, from the first scatter to the last result on disk
+  std::vector<RankSummary> ranks;                 // in order, at least one
+
+  std::uint64_t made() const;       // items of this job
+  double items_per_second() const;  // of this job; 0 when it made none
+  /// Mean over maximum of the ranks' busy time: 1 = perfectly even, 1/ranks = one rank did all. 1 when none was busy.
+  double balance() const;
+};
+
+struct Spread {
+  double min = 0, average = 0, max = 0;
+};
+Spread spread_of(const Summary& summary, RankPhase phase);
+
+std::string to_text(const Summary& summary);  // of summary.json
+void write_summary(const std::filesystem::path& file, const Summary& summary);
+/// Lines that begin with '#' are headers; columns have units. Ends in a newline.
+std::string closing_table(const Summary& summary);
+
+}  // namespace trireme

@@ -1,0 +1,44 @@
+#include "common/status.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/files.h"
+#include "tests/common/temporary_folder.h"
+
+namespace trireme {
+
+TEST(Status, SaysHowFarTheJobIsAndLeavesOutWhatIsNotKnown) {
+  const TemporaryFolder folder;
+  Status status;
+  status.state = "running";
+  status.run_id = "run";
+  status.total = 10;
+  status.done = 4;
+  write_status(folder / "status.json", status);
+  const auto json = nlohmann::json::parse(read_file(folder / "status.json", 4096));
+  EXPECT_EQ(json["state"], "running");
+  EXPECT_EQ(json["total"], 10);
+  EXPECT_EQ(json["done"], 4);
+  EXPECT_TRUE(json["seconds_left"].is_null());
+  EXPECT_TRUE(json["slowest_rank"].is_null());
+  EXPECT_FALSE(json.contains("exit_code"));
+  EXPECT_EQ(json["updated"].get<std::string>().size(), std::string("2026-01-31T23:59:59Z").size());
+}
+
+TEST(Status, OfAnEndedJobHasItsExitCode) {
+  const TemporaryFolder folder;
+  Status status;
+  status.state = "ended";
+  status.exit_code = 75;
+  status.seconds_left = 0;
+  status.slowest_rank = 3;
+  write_status(folder / "status.json", status);
+  const auto json = nlohmann::json::parse(read_file(folder / "status.json", 4096));
+  EXPECT_EQ(json["exit_code"], 75);
+  EXPECT_EQ(json["seconds_left"], 0);
+  EXPECT_EQ(json["slowest_rank"], 3);
+}
+
+}  // namespace trireme

@@ -1,0 +1,75 @@
+#include "common/summary.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace trireme {
+namespace {
+
+Summary two_ranks() {
+  Summary summary;
+  summary.run_id = "run";
+  summary.exit_code = 3;
+  summary.carrier = "nccl";
+  summary.policy = "least_loaded";
+  summary.facts = {{"torch", "2.11.0"}};
+  summary.total = 12;
+  summary.done = 11;
+  summary.failed = 1;
+  summary.seconds = 4;
+  summary.ranks.resize(2);
+  summary.ranks[0] = {0, "h0", "gpu", 6, {1, 0.5, 8, 1, 0, 2}, 4, 0, 0.003, 1000, 10, 100, 6, 6'000'000};
+  summary.ranks[1] = {1, "h1", "gpu", 4, {3, 0.25, 6, 1, 1, 0}, 3, 1, 0.005, 2000, 20, 400, 4, 4'000'000};
+  return summary;
+}
+
+}  // namespace
+
+TEST(Summary, CountsTheItemsOfThisJobAndItsRate) {
+  EXPECT_EQ(two_ranks().made(), 10u);
+  EXPECT_DOUBLE_EQ(two_ranks().items_per_second(), 2.5);
+  Summary nothing;
+  nothing.ranks.resize(1);
+  EXPECT_EQ(nothing.items_per_second(), 0);
+  EXPECT_EQ(nothing.balance(), 1);
+}
+
+TEST(Summary, SpreadsEachPhaseOverTheRanks) {
+  const Spread load = spread_of(two_ranks(), RankPhase::load);
+  EXPECT_DOUBLE_EQ(load.min, 1);
+  EXPECT_DOUBLE_EQ(load.average, 2);
+  EXPECT_DOUBLE_EQ(load.max, 3);
+  EXPECT_DOUBLE_EQ(spread_of(two_ranks(), RankPhase::write).max, 2);
+}
+
+TEST(Summary, BalanceIsMeanOverMaximumOfTheBusyTime) { EXPECT_DOUBLE_EQ(two_ranks().balance(), 3.5 / 4); }
+
+TEST(Summary, JsonHasTotalsPhasesRanksAndTraffic) {
+  const auto json = nlohmann::json::parse(to_text(two_ranks()));
+  EXPECT_EQ(json["items"]["made_by_this_job"], 10);
+  EXPECT_EQ(json["exit_code"], 3);
+  EXPECT_EQ(json["phases"]["denoise"]["average"], 7);
+  EXPECT_EQ(json["ranks"][1]["seconds"]["load"], 3);
+  EXPECT_EQ(json["ranks"][1]["sent"]["nccl"]["bytes"], 4'000'000);
+  EXPECT_EQ(json["ranks"][1]["sent"]["control"]["messages"], 20);
+  EXPECT_EQ(json["facts"]["torch"], "2.11.0");
+}
+
+TEST(Summary, TheClosingTableHasRateAndPhases) {
+  EXPECT_EQ(closing_table(two_ranks()),
+            "# 11 of 12 items done, 1 failed; this job: 10 items in 4.00 s on 2 ranks, 2.500 images/s\n"
+            "# phase        min s/rank   avg s/rank   max s/rank\n"
+            "  load              1.000        2.000        3.000\n"
+            "  encode            0.250        0.375        0.500\n"
+            "  denoise           6.000        7.000        8.000\n"
+            "  decode            1.000        1.000        1.000\n"
+            "  transfer          0.000        0.500        1.000\n"
+            "  write             0.000        1.000        2.000\n"
+            "  busy              3.000        3.500        4.000\n"
+            "  idle              0.000        0.500        1.000\n"
+            "# balance 0.875 (mean/max busy) · longest loop pass 5.0 ms on rank 1\n"
+            "# sent over nccl: 10.000 MB in 10 transfers · control over MPI: 0.001 MB in 30 messages\n");
+}
+
+}  // namespace trireme
