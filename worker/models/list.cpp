@@ -4,6 +4,7 @@
 
 #include "common/errors.h"
 #include "worker/models/fake/fake_model.h"
+#include "worker/models/z_image/z_image.h"
 
 namespace trireme {
 namespace {
@@ -15,10 +16,14 @@ struct Family {
   Make make;
 };
 
+std::unique_ptr<Model> fake(const ModelSettings& settings, const ModelFiles&, PartParameters&) {
+  return make_fake_model(settings);
+}
+
 // To add a family: a folder beside this file and a line here.
 constexpr std::array kFamilies{
-    Family{"fake",
-           [](const ModelSettings& settings, const ModelFiles&, PartParameters&) { return make_fake_model(settings); }},
+    Family{"fake", fake},
+    Family{"z_image", z_image::make_z_image},
 };
 
 }  // namespace
