@@ -12,6 +12,13 @@ namespace trireme {
 /// as malformed; NUL is fine), or nothing.
 std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 
+/// Every malformed sequence becomes one U+FFFD, cut as Unicode recommends (and Rust and Python do).
+std::string replace_invalid_utf8(std::string_view text);
+
+/// The code point at byte `at` of well-formed text; moves `at` behind it.
+char32_t next_code_point(std::string_view well_formed, std::size_t& at);
+void append_code_point(std::string& text, char32_t value);
+
 /// The text without a leading byte order mark (EF BB BF).
 std::string_view skip_bom(std::string_view text);
 

@@ -5,6 +5,7 @@
 
 #include "common/errors.h"
 #include "launcher/run.h"
+#include "launcher/tokenize.h"
 
 int main(int argc, char** argv) {
   using namespace trireme;
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", TRIREME_VERSION);
   app.require_subcommand(1);
   add_run(app);
+  add_tokenize(app);
   try {
     app.parse(argc, argv);
     return 0;

@@ -2,7 +2,7 @@
 // Text to token ids and back, exactly as Hugging Face `tokenizers` does with the same tokenizer.json. The file names a
 // kind of normaliser, pre-tokeniser, model and decoder; each is chosen from an explicit list, and a kind that is not in
 // its list is refused by name. Immutable after loading: any thread may use it.
-// Thrown: ConfigError(input_missing) for a file that can't be read, ConfigError(bad_data) for its contents.
+// Thrown: Error(input_missing) for a file that can't be read, Error(bad_data) for its contents.
 
 #include <filesystem>
 #include <memory>

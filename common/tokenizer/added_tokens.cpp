@@ -1,0 +1,168 @@
+#include "common/tokenizer/added_tokens.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+
+#include "common/errors.h"
+#include "common/utf8.h"
+
+namespace trireme {
+namespace {
+
+constexpr int kMaxId = (1 << 24) - 1;
+
+/// Unicode's White_Space.
+bool is_space(char32_t c) {
+  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+/// The characters of a word, as \w of Rust's regex: letters, marks, digits, connectors, joiners.
+bool is_word(char32_t c) {
+  if (c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F189)) return true;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC: return true;
+    default: return false;
+  }
+}
+
+std::size_t start_of_last_character(std::string_view text, std::size_t end) {
+  do --end;
+  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80);
+  return end;
+}
+
+std::size_t skip_spaces_left(std::string_view text, std::size_t end, std::size_t limit) {
+  while (end > limit) {
+    const std::size_t begin = start_of_last_character(text, end);
+    std::size_t at = begin;
+    if (!is_space(next_code_point(text, at))) break;
+    end = begin;
+  }
+  return end;
+}
+
+std::size_t skip_spaces_right(std::string_view text, std::size_t begin) {
+  while (begin < text.size()) {
+    std::size_t at = begin;
+    if (!is_space(next_code_point(text, at))) break;
+    begin = at;
+  }
+  return begin;
+}
+
+}  // namespace
+
+void LiteralFinder::build(std::vector<std::pair<std::string, int>> strings, const std::string& place) {
+  sorted_ = std::move(strings);
+  std::sort(sorted_.begin(), sorted_.end());
+  for (std::size_t i = 0; i < sorted_.size(); ++i) {
+    may_start_[static_cast<unsigned char>(sorted_[i].first.front())] = true;
+    if (i > 0 && sorted_[i].first == sorted_[i - 1].first) {
+      throw Error(ExitCode::bad_data, place + ": '" + printable(sorted_[i].first) + "' is there twice");
+    }
+  }
+}
+
+std::optional<LiteralFinder::Match> LiteralFinder::find(std::string_view text, std::size_t from) const {
+  for (std::size_t begin = from; begin < text.size(); ++begin) {
+    if (!may_start_[static_cast<unsigned char>(text[begin])]) continue;
+    // [low, high) are the strings that agree with the text in their first `length` bytes, the shortest at low.
+    auto low = sorted_.begin(), high = sorted_.end();
+    std::optional<Match> longest;
+    for (std::size_t length = 0; low != high; ++length) {
+      if (low->first.size() == length) {
+        longest = Match{begin, begin + length, low->second};
+        ++low;
+      }
+      if (begin + length == text.size()) break;
+      const auto byte = static_cast<unsigned char>(text[begin + length]);
+      const auto byte_of = [&](const auto& entry) { return static_cast<unsigned char>(entry.first[length]); };
+      low = std::partition_point(low, high, [&](const auto& entry) { return byte_of(entry) < byte; });
+      high = std::partition_point(low, high, [&](const auto& entry) { return byte_of(entry) == byte; });
+    }
+    if (longest) return longest;
+  }
+  return std::nullopt;
+}
+
+AddedTokens::AddedTokens(const JsonObject& json, const SubwordModel& model, const Normalizer* normalizer) {
+  const nlohmann::json& list = json.at("added_tokens");
+  if (!list.is_array()) json.fail("added_tokens", "not a list");
+  const std::string place = json.place() + ": added_tokens";
+  std::vector<std::pair<std::string, int>> raw, normalized;
+  int next = static_cast<int>(model.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const JsonObject entry(list[i], place + "[" + std::to_string(i) + "]");
+    entry.refuse_unknown({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
+    Token token{entry.get_string("content"), "", entry.get_bool("single_word"), entry.get_bool("lstrip"),
+                entry.get_bool("rstrip")};
+    if (token.content.empty()) entry.fail("content", "empty");
+    const std::optional<int> of_model = model.id(token.content);
+    const int id = static_cast<int>(entry.get_int("id", 0, kMaxId)), expected = of_model ? *of_model : next++;
+    if (id != expected) {
+      entry.fail("id",
+                 std::to_string(id) + " for '" + printable(token.content) + "', expected " + std::to_string(expected));
+    }
+    const bool is_normalized = entry.get_bool("normalized");
+    token.decoded = is_normalized && normalizer ? normalizer->normalize(token.content) : token.content;
+    (is_normalized ? normalized : raw).emplace_back(token.decoded, id);
+    if (entry.get_bool("special")) special_.insert(token.content);
+    if (!ids_.emplace(token.content, id).second)
+      entry.fail("content", "'" + printable(token.content) + "' is there twice");
+    tokens_.emplace(id, std::move(token));
+  }
+  raw_.build(std::move(raw), place);
+  normalized_.build(std::move(normalized), place);
+}
+
+bool AddedTokens::is_single_word(std::string_view text, const LiteralFinder::Match& match) const {
+  std::size_t before = match.begin == 0 ? 0 : start_of_last_character(text, match.begin), after = match.end;
+  return (match.begin == 0 || !is_word(next_code_point(text, before))) &&
+         (match.end == text.size() || !is_word(next_code_point(text, after)));
+}
+
+std::vector<AddedTokens::Segment> AddedTokens::split(std::string_view text, const LiteralFinder& finder) const {
+  std::vector<Segment> segments;
+  std::size_t done = 0, from = 0;
+  while (const auto match = finder.find(text, from)) {
+    from = match->end;
+    const Token& token = tokens_.at(match->value);
+    if (token.single_word && !is_single_word(text, *match)) continue;
+    const std::size_t begin = token.strip_left ? std::max(skip_spaces_left(text, match->begin, 0), done) : match->begin;
+    const std::size_t end = token.strip_right ? skip_spaces_right(text, match->end) : match->end;
+    if (begin > done) segments.push_back({text.substr(done, begin - done), std::nullopt});
+    segments.push_back({text.substr(begin, end - begin), match->value});
+    done = end;
+  }
+  if (done < text.size()) segments.push_back({text.substr(done), std::nullopt});
+  return segments;
+}
+
+std::optional<int> AddedTokens::id(std::string_view token) const {
+  const auto found = ids_.find(token);
+  if (found == ids_.end()) return std::nullopt;
+  return found->second;
+}
+
+const std::string* AddedTokens::decoded(int id) const {
+  const auto found = tokens_.find(id);
+  return found == tokens_.end() ? nullptr : &found->second.decoded;
+}
+
+std::size_t AddedTokens::count_outside(const SubwordModel& model) const {
+  return std::count_if(ids_.begin(), ids_.end(), [&](const auto& token) { return !model.id(token.first); });
+}
+
+}  // namespace trireme
