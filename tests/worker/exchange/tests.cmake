@@ -1,3 +1,7 @@
 add_executable(exchange_codec_test exchange/codec_test.cpp)
 target_link_libraries(exchange_codec_test PRIVATE trireme_worker_core GTest::gtest_main)
 gtest_discover_tests(exchange_codec_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 60)
+
+add_executable(exchange_test exchange/exchange_test.cpp exchange/small_job.cpp)
+target_link_libraries(exchange_test PRIVATE trireme_strict GTest::gtest_main)
+gtest_discover_tests(exchange_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 120)
