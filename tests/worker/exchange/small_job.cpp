@@ -148,9 +148,9 @@ class Coordinator {
   void progress(Exchange& exchange) {
     take_results(exchange);
     take_back(exchange);
-    if (exchange.drain_asked()) drain(exchange);
+    if (exchange.drain_asked() && !ended_) drain(exchange);
     if (!draining_) refill(exchange);
-    if (!draining_ && once_in(random_, script_.recalls)) recall(exchange, below(random_, in_hand_.size()));
+    if (!draining_ && !ended_ && once_in(random_, script_.recalls)) recall(exchange, below(random_, in_hand_.size()));
     ++pass_;
     if (!ended_ && at_the_end()) {
       ended_ = true;
@@ -221,7 +221,7 @@ class Coordinator {
   }
 
   void recall(Exchange& exchange, std::size_t rank) {
-    if (recalled_[rank] || in_hand_[rank].empty()) return;
+    if (recalled_[rank]) return;
     recalled_[rank] = true;
     exchange.recall(static_cast<int>(rank));
   }
@@ -236,10 +236,10 @@ class Coordinator {
     }
   }
 
+  /// Answers to recalls may still be on their way: with every unit home they are empty.
   bool at_the_end() const {
     return (draining_ || pending_.empty()) && writing_.empty() &&
-           std::all_of(in_hand_.begin(), in_hand_.end(), [](const auto& units) { return units.empty(); }) &&
-           std::none_of(recalled_.begin(), recalled_.end(), [](bool due) { return due; });
+           std::all_of(in_hand_.begin(), in_hand_.end(), [](const auto& units) { return units.empty(); });
   }
 
   const Script& script_;
