@@ -16,6 +16,6 @@ add_test(NAME strict_contract_test COMMAND strict_contract_test)
 set_tests_properties(strict_contract_test PROPERTIES TIMEOUT 120)
 
 add_executable(transport_test transport/launch_test.cpp transport/list_test.cpp)
-target_link_libraries(transport_test PRIVATE trireme_worker_core GTest::gtest_main)
+target_link_libraries(transport_test PRIVATE trireme_strict GTest::gtest_main)
 add_test(NAME transport_test COMMAND transport_test)
 set_tests_properties(transport_test PROPERTIES TIMEOUT 60)
