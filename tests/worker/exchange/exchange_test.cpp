@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "tests/worker/exchange/forwarding.h"
+#include "tests/worker/exchange/law_keeper.h"
 #include "tests/worker/exchange/small_job.h"
 #include "worker/exchange/messages.h"
 #include "worker/transport/self_transport.h"
@@ -20,7 +22,8 @@ TEST_P(OnRanks, DeliversEveryUnitOnceOverAThousandSchedules) {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     const small_job::Script script = small_job::random_script(seed, ranks);
     strict::run({.ranks = ranks, .seed = seed}, [&](Transport& transport, Transport&) {
-      const small_job::Report report = small_job::run(transport, script, at::kCPU);
+      LawKeeper watched(transport);
+      const small_job::Report report = small_job::run(watched, script, at::kCPU);
       delivered += report.delivered;
       returned += report.returned;
       left_over += report.left_over;
@@ -43,32 +46,11 @@ TEST(Exchange, RunsOnOneRankWithoutMpi) {
   }
 }
 
-/// A carrier like another, but for one lie.
-class Lying : public Transport {
+/// Says that every message has left.
+class Lying : public Forwarding {
  public:
-  explicit Lying(Transport& honest) : honest_(honest) {}
-  int rank() const override { return honest_.rank(); }
-  int size() const override { return honest_.size(); }
-  const char* carrier() const override { return honest_.carrier(); }
-  at::Device device() const override { return honest_.device(); }
-  Traffic traffic() const override { return honest_.traffic(); }
-  void send(int to, Bytes body) override { honest_.send(to, std::move(body)); }
-  std::optional<Message> receive() override { return honest_.receive(); }
+  using Forwarding::Forwarding;
   bool flushed() override { return true; }
-  TransferId start(std::vector<Half> group) override { return honest_.start(std::move(group)); }
-  bool done(TransferId id) override { return honest_.done(id); }
-  void progress() override { honest_.progress(); }
-  void barrier() override { honest_.barrier(); }
-  std::uint64_t scatter(std::span<const std::uint64_t> values, int root) override {
-    return honest_.scatter(values, root);
-  }
-  std::vector<Bytes> gather(const Bytes& mine, int root) override { return honest_.gather(mine, root); }
-  Bytes broadcast(Bytes bytes, int root) override { return honest_.broadcast(std::move(bytes), root); }
-  TransferId broadcast(at::Tensor data, int root) override { return honest_.broadcast(data, root); }
-  void warm_up(std::size_t bytes) override { honest_.warm_up(bytes); }
-
- private:
-  Transport& honest_;
 };
 
 std::string complaint(int ranks, std::uint64_t seed, const strict::Body& body) {
@@ -89,6 +71,23 @@ TEST(Exchange, WouldStallIfReadyHadNotLeftBeforeTheHalf) {
   });
   EXPECT_NE(found.find("stall"), std::string::npos) << found;
   EXPECT_NE(found.find("to rank 0, held until a group of the sender is complete"), std::string::npos) << found;
+}
+
+TEST(Exchange, IsWatchedByALawKeeperThatSeesBreaches) {
+  small_job::Script script;
+  script.units = 20;
+  const std::string early = complaint(2, 1, [&](Transport& transport, Transport&) {
+    LawKeeper watched(transport);
+    Lying lying(watched);
+    small_job::run(lying, script, at::kCPU);
+  });
+  EXPECT_EQ(early, "rank 1 posted a half to 0 before READY had left");
+  const std::string unasked = complaint(2, 1, [](Transport& transport, Transport&) {
+    LawKeeper watched(transport);
+    watched.receive();
+    if (watched.rank() == 0) watched.start({{1, Direction::send, at::zeros({4}, at::kByte)}});
+  });
+  EXPECT_EQ(unasked, "rank 0 posted a half to 1 without READY");
 }
 
 Finished made_up(std::uint64_t unit) {

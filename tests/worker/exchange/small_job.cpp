@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "tests/worker/exchange/payload.h"
 #include "worker/device.h"
 
 namespace trireme::small_job {
@@ -23,67 +24,6 @@ bool once_in(Random& random, int passes) {
 
 void require(bool holds, const std::string& what) {
   if (!holds) throw Error(ExitCode::internal, "small job: " + what);
-}
-
-/// The numbers of one unit, the same wherever they are drawn.
-Random numbers_of(const Script& script, std::uint64_t unit) { return Random(script.seed * 1000003 + unit); }
-
-Unit make_unit(const Script& script, std::uint64_t index) {
-  Random random = numbers_of(script, index);
-  Unit unit{index, {}, 1 + static_cast<int>(below(random, 3))};
-  const std::uint64_t items = 1 + below(random, 2);
-  for (std::uint64_t i = 0; i < items; ++i) {
-    Item item;
-    item.id = std::to_string(index) + "-" + std::to_string(i);
-    item.index = index * 2 + i;
-    item.prompt.assign(below(random, static_cast<std::uint64_t>(script.longest_prompt)), static_cast<char>('a' + i));
-    item.seed = random();
-    item.width = 1 + static_cast<int>(below(random, static_cast<std::uint64_t>(script.largest_side)));
-    item.height = 1 + static_cast<int>(below(random, static_cast<std::uint64_t>(script.largest_side)));
-    unit.items.push_back(std::move(item));
-  }
-  return unit;
-}
-
-bool equal(const Unit& a, const Unit& b) {
-  return a.index == b.index && a.attempt == b.attempt &&
-         std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(), [](const Item& x, const Item& y) {
-           return x.id == y.id && x.index == y.index && x.prompt == y.prompt && x.seed == y.seed &&
-                  x.width == y.width && x.height == y.height;
-         });
-}
-
-bool fails(const Script& script, const Item& item) {
-  return script.failing > 0 && item.seed % static_cast<std::uint64_t>(script.failing) == 0;
-}
-
-std::vector<Result> make_results(const Script& script, const Unit& unit, at::Device device) {
-  std::vector<Result> results;
-  for (const Item& item : unit.items) {
-    Result result{item.id, "", {}, {}};
-    if (fails(script, item)) {
-      result.error = "item " + item.id + " can't be made";
-    } else {
-      const std::int64_t size = std::int64_t{3} * item.width * item.height;
-      const auto first = static_cast<std::int64_t>(item.seed % 251);
-      result.picture = at::arange(first, first + size, at::TensorOptions(at::kLong).device(device))
-                           .to(at::kByte)
-                           .view({item.height, item.width, 3});
-      if (item.seed % 3 == 0) {
-        result.tensors["latents"] = at::full({4, item.width}, static_cast<float>(first), at::TensorOptions(device));
-        result.tensors["ids"] = at::arange(first, at::TensorOptions(at::kLong).device(device));
-      }
-    }
-    results.push_back(std::move(result));
-  }
-  return results;
-}
-
-bool equal(const Result& a, const Result& b) {
-  if (a.id != b.id || a.error != b.error || a.picture.defined() != b.picture.defined()) return false;
-  if (a.picture.defined() && !at::equal(a.picture, b.picture)) return false;
-  return std::equal(a.tensors.begin(), a.tensors.end(), b.tensors.begin(), b.tensors.end(),
-                    [](const auto& x, const auto& y) { return x.first == y.first && at::equal(x.second, y.second); });
 }
 
 /// One unit at a time: on a CPU it takes some passes, on a GPU some work.
