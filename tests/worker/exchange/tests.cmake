@@ -1,10 +1,12 @@
 add_executable(exchange_codec_test exchange/codec_test.cpp)
 target_link_libraries(exchange_codec_test PRIVATE trireme_worker_core GTest::gtest_main)
-gtest_discover_tests(exchange_codec_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 60)
+add_test(NAME exchange_codec_test COMMAND exchange_codec_test)
+set_tests_properties(exchange_codec_test PROPERTIES TIMEOUT 60)
 
 add_executable(exchange_test exchange/exchange_test.cpp exchange/payload.cpp exchange/small_job.cpp)
 target_link_libraries(exchange_test PRIVATE trireme_strict GTest::gtest_main)
-gtest_discover_tests(exchange_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 120)
+add_test(NAME exchange_test COMMAND exchange_test)
+set_tests_properties(exchange_test PROPERTIES TIMEOUT 120)
 
 # The same jobs between processes.
 add_executable(exchange_ranks exchange/exchange_ranks.cpp exchange/on_ranks.cpp exchange/payload.cpp exchange/small_job.cpp)
