@@ -134,6 +134,7 @@ void configure(at::Device device, const Settings& settings) {
   // Partial sums of a split bf16 product stay in float32: as accurate whichever split cuBLAS takes for a shape.
   context.setAllowBF16ReductionCuBLAS(false);
   context.setAllowFP16ReductionCuBLAS(false);
+  context.lazyInitDevice(at::kCUDA);  // the allocator exists only after this
   c10::cuda::CUDACachingAllocator::setMemoryFraction(settings.memory_fraction, device.index());
 }
 
