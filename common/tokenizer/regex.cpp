@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <new>
 
 #include "common/errors.h"
 #include "common/utf8.h"
@@ -13,9 +14,20 @@
 namespace trireme {
 namespace {
 
-constexpr std::array<std::string_view, 29> kCategories{"L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me",
-                                                       "N",  "Nd", "Nl", "No", "P",  "Pc", "Pd", "Ps", "Pe", "Pi",
-                                                       "Pf", "Po", "S",  "Sm", "Sc", "Sk", "So", "Z",  "Zs"};
+// Letters and numbers of Unicode 15 and 16, which Oniguruma knows and PCRE2 before 10.46 does not.
+#define R(first, last) "\\x{" first "}-\\x{" last "}"
+constexpr std::string_view kNewLetters = R("1c89", "1c8a") R("a7cb", "a7cd") R("a7da", "a7dc") R("105c0", "105f3")
+    R("10d4a", "10d65") R("10d6f", "10d85") R("10ec2", "10ec4") R("1123f", "11240") R("11380", "11389")
+        R("1138b", "1138b") R("1138e", "1138e") R("11390", "113b5") R("113b7", "113b7") R("113d1", "113d1")
+            R("113d3", "113d3") R("11bc0", "11be0") R("11f02", "11f02") R("11f04", "11f10") R("11f12", "11f33")
+                R("1342f", "1342f") R("13441", "13446") R("13460", "143fa") R("16100", "1611d") R("16d40", "16d6c")
+                    R("18cff", "18cff") R("1b132", "1b132") R("1b155", "1b155") R("1df25", "1df2a") R("1e030", "1e06d")
+                        R("1e4d0", "1e4eb") R("1e5d0", "1e5ed") R("1e5f0", "1e5f0") R("2b739", "2b739")
+                            R("2ebf0", "2ee5d") R("31350", "323af");
+constexpr std::string_view kNewNumbers =
+    R("10d40", "10d49") R("116d0", "116e3") R("11bf0", "11bf9") R("11f50", "11f59") R("16130", "16139")
+        R("16d70", "16d79") R("1ccf0", "1ccf9") R("1d2c0", "1d2d3") R("1e4f0", "1e4f9") R("1e5f1", "1e5fa");
+#undef R
 
 /// Copies a pattern construct by construct.
 class Translator {
@@ -26,7 +38,7 @@ class Translator {
     while (at_ < in_.size()) {
       const char c = in_[at_];
       if (c == '\\') {
-        escape();
+        escape(false);
       } else if (c == '[') {
         character_class();
       } else if (c == '(') {
@@ -61,21 +73,20 @@ class Translator {
                                         " of the pattern is not supported: " + printable(in_, 200));
   }
 
-  void escape() {
+  void escape(bool in_class) {
     const char c = at_ + 1 < in_.size() ? in_[at_ + 1] : '\0';
-    if (c == 's') {
+    const bool negated = c == 'S' || c == 'P';
+    if (negated && in_class) refuse("negated escape inside a character class");
+    if (c == 's' || c == 'S') {
       // \s of PCRE2 matches U+180E as well.
-      replace(2, "\\p{White_Space}");
-    } else if (c == 'S') {
-      replace(2, "\\P{White_Space}");
+      replace(2, negated ? "\\P{White_Space}" : "\\p{White_Space}");
     } else if (c == 'r' || c == 'n' || c == 't' || std::ispunct(static_cast<unsigned char>(c))) {
       take(2);
     } else if (c == 'p' || c == 'P') {
-      const std::size_t end = in_.find('}', at_);
-      if (!in_.substr(at_ + 2).starts_with('{') || end == in_.npos) refuse("property");
-      const std::string_view name = in_.substr(at_ + 3, end - at_ - 3);
-      if (std::find(kCategories.begin(), kCategories.end(), name) == kCategories.end()) refuse("property");
-      take(end + 1 - at_);
+      const std::string_view name = in_.substr(at_ + 2, 3);
+      if (name != "{L}" && name != "{N}") refuse("property");
+      const std::string members = "\\p" + std::string(name) + std::string(name == "{L}" ? kNewLetters : kNewNumbers);
+      replace(5, in_class ? members : (negated ? "[^" : "[") + members + "]");
     } else {
       refuse("escape");
     }
@@ -86,7 +97,7 @@ class Translator {
     if (starts("]")) refuse("']' as a member");
     while (!starts("]")) {
       if (at_ >= in_.size() || starts("[") || starts("&&")) refuse("character class");
-      starts("\\") ? escape() : take(1);
+      starts("\\") ? escape(true) : take(1);
     }
     take(1);
   }
@@ -139,36 +150,48 @@ std::string message_of(int error) {
   return reinterpret_cast<const char*>(text.data());
 }
 
+template <auto free>
+struct FreeWith {
+  template <class T>
+  void operator()(T* pointer) const {
+    free(pointer);
+  }
+};
+
 /// One search at a time.
 class Search {
  public:
   Search(const pcre2_code* code, std::string_view text)
-      : code_(code), text_(text), data_(pcre2_match_data_create_from_pattern(code, nullptr)) {
-    if (!data_) throw std::bad_alloc();
+      : code_(code),
+        text_(text),
+        data_(pcre2_match_data_create_from_pattern(code, nullptr)),
+        context_(pcre2_match_context_create(nullptr)) {
+    if (!data_ || !context_) throw std::bad_alloc();
+    // Some steps a character: enough for a text of blanks, an end for a pattern that is quadratic on some text.
+    const std::size_t steps = 1'000'000 + 64 * text.size();
+    pcre2_set_match_limit(context_.get(), static_cast<std::uint32_t>(std::min<std::size_t>(steps, UINT32_MAX)));
   }
-  ~Search() { pcre2_match_data_free(data_); }
-  Search(const Search&) = delete;
-  Search& operator=(const Search&) = delete;
-
   bool find(std::size_t from, Regex::Match& match) {
     int found = attempt(from, PCRE2_NO_UTF_CHECK);
     // The compiled matcher has a small fixed stack, the other one takes memory as it needs.
     if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = attempt(from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT);
     if (found == PCRE2_ERROR_NOMATCH) return false;
     if (found < 0) throw ItemError("the text can't be cut into words: " + message_of(found));
-    const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data_);
+    const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data_.get());
     match = {offsets[0], offsets[1]};
     return true;
   }
 
  private:
   int attempt(std::size_t from, std::uint32_t options) {
-    return pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), from, options, data_, nullptr);
+    return pcre2_match(code_, reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), from, options, data_.get(),
+                       context_.get());
   }
 
   const pcre2_code* code_;
   std::string_view text_;
-  pcre2_match_data* data_;
+  std::unique_ptr<pcre2_match_data, FreeWith<pcre2_match_data_free>> data_;
+  std::unique_ptr<pcre2_match_context, FreeWith<pcre2_match_context_free>> context_;
 };
 
 }  // namespace

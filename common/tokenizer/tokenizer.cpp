@@ -14,7 +14,7 @@ namespace trireme {
 namespace {
 
 constexpr std::uint64_t kMaxFileBytes = 200'000'000;
-constexpr std::size_t kMaxTextBytes = std::size_t{1} << 30;  // positions inside a piece are 32-bit
+constexpr std::size_t kMaxTextBytes = std::size_t{1} << 26;  // a piece may be all of it, 40 bytes of memory a byte
 
 JsonObject checked(const nlohmann::json& root, const std::string& source) {
   JsonObject json(root, source);

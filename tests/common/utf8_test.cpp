@@ -16,6 +16,26 @@ TEST(Utf8, FindsTheFirstMalformedByte) {
   EXPECT_EQ(find_invalid_utf8("é\xffx"), 2u);
 }
 
+TEST(Utf8, ReplacesMalformedBytesAsUnicodeRecommends) {
+  EXPECT_EQ(replace_invalid_utf8("é\xffx"), "é\uFFFDx");
+  EXPECT_EQ(replace_invalid_utf8("\xE2\x82x"), "\uFFFDx");  // a sequence cut short is one
+  EXPECT_EQ(replace_invalid_utf8("\xF0\x9F\x98"), "\uFFFD");
+  EXPECT_EQ(replace_invalid_utf8("\xED\xA0\x80"), "\uFFFD\uFFFD\uFFFD");  // a surrogate is three
+  EXPECT_EQ(replace_invalid_utf8("\xC0\xAF\xF5"), "\uFFFD\uFFFD\uFFFD");
+  EXPECT_EQ(replace_invalid_utf8(""), "");
+}
+
+TEST(Utf8, CodePointsComeBackAsTheyWere) {
+  for (const char32_t value : {0x0, 0x7F, 0x80, 0x7FF, 0x800, 0xFFFF, 0x10000, 0x10FFFF}) {
+    std::string text;
+    append_code_point(text, value);
+    EXPECT_FALSE(find_invalid_utf8(text));
+    std::size_t at = 0;
+    EXPECT_EQ(next_code_point(text, at), value);
+    EXPECT_EQ(at, text.size());
+  }
+}
+
 TEST(Utf8, SkipsOneByteOrderMark) {
   EXPECT_EQ(skip_bom("\xEF\xBB\xBFx"), "x");
   EXPECT_EQ(skip_bom("\xEF\xBB\xBF\xEF\xBB\xBF"), "\xEF\xBB\xBF");
