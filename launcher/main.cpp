@@ -6,7 +6,6 @@
 #include "common/errors.h"
 #include "launcher/run.h"
 #include "launcher/tokenize.h"
-#include "launcher/verify.h"
 
 int main(int argc, char** argv) {
   using namespace trireme;
@@ -15,7 +14,6 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   add_run(app);
   add_tokenize(app);
-  add_verify(app);
   try {
     app.parse(argc, argv);
     return 0;

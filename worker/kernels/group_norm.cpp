@@ -50,8 +50,7 @@ at::Tensor group_norm(const at::Tensor& x, int groups, const at::Tensor& weight,
   require(weight.scalar_type() == x.scalar_type() && bias.scalar_type() == x.scalar_type(),
           "group_norm operands must share a dtype");
   if (at::Tensor out = on_gpu(x, groups, weight, bias, eps, silu); out.defined()) return out;
-  // ATen's channels-last path sums squares in float32, which loses digits where the mean is far from zero.
-  at::Tensor out = at::group_norm(x.contiguous(), groups, weight, bias, eps);
+  at::Tensor out = at::group_norm(x, groups, weight, bias, eps);
   if (silu) at::silu_(out);
   return out.contiguous(x.suggest_memory_format());
 }
