@@ -18,7 +18,7 @@ libpng             | library png.h png                  | libpng-dev            
 GoogleTest         | library gmock/gmock.h gmock gtest_main | libgtest-dev libgmock-dev |             | googletest | gtest        | googletest
 '
 # Welcome, never missed: installed along where packages are installed at all.
-readonly WELCOME='ccache ca-certificates'
+readonly WELCOME='ccache ca-certificates git'
 
 needs_names() { awk -F'|' 'NF > 1 {gsub(/^ +| +$/, "", $1); print $1}' <<<"$NEEDS"; }
 needs_field() { # name, column
