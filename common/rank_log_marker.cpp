@@ -51,15 +51,7 @@ void handle(int signal) {
 
 }  // namespace
 
-Ending ending_of(ExitCode code) {
-  switch (code) {
-    case ExitCode::ok:
-    case ExitCode::some_items_failed:
-    case ExitCode::stopped_early: return Ending::finished;
-    case ExitCode::internal: return Ending::died;
-    default: return Ending::stopped;
-  }
-}
+Ending ending_of(ExitCode code) { return code == ExitCode::internal ? Ending::died : Ending::stopped; }
 
 void begin(const std::filesystem::path& log, int rank, int launch, const LockFile* lock) {
   const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);

@@ -19,7 +19,7 @@ enum class Ending {
   stopped,   // told to end, or ended by a cause outside its work: a full disk, a lost peer
   died,      // ended by its own work: an internal error, a stall
 };
-/// What a fatal error says of the rank that met it. A rank that the watchdog finds stuck has died.
+/// Of a rank that met a fatal error. One that its own watchdog finds stuck has died, whatever the code.
 Ending ending_of(ExitCode code);
 
 /// Once a process, when the run directory is open and `launch` known: appends the start line to `log` and, where TERM,

@@ -96,8 +96,11 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   }
   if (launch.rank == 0) directory = open_run_directory(job, plan, launch, arguments.fresh, device::name(device));
 
-  Watchdog watchdog(job.limits.stall_timeout_seconds,
-                    [&launch](const std::string& cause) { die(launch, ExitCode::stopped_early, cause); });
+  Watchdog watchdog(job.limits.stall_timeout_seconds, [&launch](const std::string& cause, Busy busy) {
+    // So that a resume knows whose unit to suspect.
+    if (busy == Busy::computing) rank_log::end(rank_log::Ending::died);
+    die(launch, ExitCode::stopped_early, cause);
+  });
   watchdog.set_stage("connecting the ranks");
   const auto transport = make_transport(job.parallel.transport.value_or("auto"), launch, device);
   require_equal(*transport, "program or job file", std::string(TRIREME_VERSION) + to_yaml(job) + dtype);

@@ -22,9 +22,12 @@ std::uint64_t work_done(const LoopParts& parts) {
   return sum;
 }
 
-bool work_in_hand(const LoopParts& parts) {
-  return !parts.engine.idle() || parts.exchange.outstanding() ||
-         (parts.coordinator != nullptr && parts.coordinator->writing());
+/// For the watchdog: what this rank would be stuck at from here on.
+void say_what_is_in_hand(LoopParts& parts) {
+  const bool computing = !parts.engine.idle();
+  const bool waiting = parts.exchange.outstanding() || (parts.coordinator != nullptr && parts.coordinator->writing());
+  parts.watchdog.set_busy(computing ? Busy::computing : waiting ? Busy::waiting : Busy::nothing);
+  parts.watchdog.set_stage(computing ? "computing" : "waiting for other ranks or the disk");
 }
 
 void refuse_silence(const LoopParts& parts, double timeout) {
@@ -42,6 +45,7 @@ bool pass(LoopParts& parts) {
   bool active = parts.exchange.progress();
   while (auto unit = parts.exchange.next_unit()) parts.engine.submit(std::move(*unit));
   if (parts.exchange.recall_wanted()) parts.exchange.return_units(parts.engine.recall());
+  say_what_is_in_hand(parts);  // on a CPU the engine runs its slices in here
   active = parts.engine.progress() || active;
   while (auto finished = parts.engine.take()) parts.exchange.offer(std::move(*finished));
   if (parts.coordinator != nullptr) active = parts.coordinator->progress() || active;
@@ -59,7 +63,6 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
   std::uint64_t done_before = 0;
   LoopReport report;
   report.pulse = settings.start;
-  parts.watchdog.set_stage("the loop");
   while (!parts.exchange.finished()) {
     const bool idle = parts.engine.idle();
     const bool active = pass(parts);
@@ -72,7 +75,7 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
     const std::uint64_t done = work_done(parts);
     if (done != done_before) parts.watchdog.beat();
     done_before = done;
-    parts.watchdog.set_busy(work_in_hand(parts));
+    say_what_is_in_hand(parts);
     if (time >= next_interval) {
       next_interval = time + interval;
       report.pulse.slices_done = parts.engine.slices_done();

@@ -99,8 +99,7 @@ TEST(RankLogMarker, AnErrorOfTheRankItselfBlamesItAndAFullDiskDoesNot) {
   EXPECT_EQ(ending_of(ExitCode::internal), Ending::died);
   EXPECT_EQ(ending_of(ExitCode::io_error), Ending::stopped);
   EXPECT_EQ(ending_of(ExitCode::unavailable), Ending::stopped);
-  EXPECT_EQ(ending_of(ExitCode::stopped_early), Ending::finished);
-  EXPECT_EQ(ending_of(ExitCode::ok), Ending::finished);
+  EXPECT_EQ(ending_of(ExitCode::stopped_early), Ending::stopped);
 }
 
 }  // namespace trireme::rank_log

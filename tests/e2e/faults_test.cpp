@@ -47,6 +47,14 @@ TEST_F(Faults, AHangingLayerEndsByTheWatchdogAndNamesItsRank) {
   EXPECT_NE(ended.output.find("rank=1"), std::string::npos) << ended.output;
 }
 
+TEST_F(Faults, AHangThatComesBackFailsItsItemAndNoOther) {
+  prepare("hang\ntwo\nthree\nfour\nfive\n", "limits: {stall_timeout_seconds: 2}\n");
+  const Ended ended = run(launcher(2, "run", {"--restarts", "5"}), 120);
+  EXPECT_EQ(ended.code, 3) << ended.output;
+  EXPECT_EQ(pictures("run"), 4u) << ended.output;
+  EXPECT_NE(text_of(folder("run") / "results.jsonl").find("died 2 times"), std::string::npos);
+}
+
 TEST_F(Faults, AStoppedRankIsNoticedByTheOthers) {
   prepare("one cost=1\ntwo cost=30\nthree cost=1\n", "limits: {stall_timeout_seconds: 3}\n");
   for (int victim : {1, 0}) {

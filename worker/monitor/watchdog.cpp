@@ -7,17 +7,22 @@
 #include "common/errors.h"
 
 namespace trireme {
+namespace {
 
-bool StallDetector::stalled(double now, std::uint64_t counter, bool busy) {
-  if (last_change_ < 0 || counter != last_counter_ || !busy) {
+constexpr double kPatience = 1.5;  // of a rank that waits for another
+
+}  // namespace
+
+bool StallDetector::stalled(double now, std::uint64_t counter, Busy busy) {
+  if (last_change_ < 0 || counter != last_counter_ || busy == Busy::nothing) {
     last_change_ = now;
     last_counter_ = counter;
     return false;
   }
-  return now - last_change_ >= timeout_;
+  return now - last_change_ >= (busy == Busy::waiting ? kPatience * timeout_ : timeout_);
 }
 
-Watchdog::Watchdog(double timeout_seconds, std::function<void(const std::string&)> abort_job)
+Watchdog::Watchdog(double timeout_seconds, AbortJob abort_job)
     : timeout_(timeout_seconds), abort_job_(std::move(abort_job)), thread_([this] { run(); }) {}
 
 Watchdog::~Watchdog() {
@@ -36,16 +41,18 @@ void Watchdog::run() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, interval, [this] { return stop_; })) {
     const double now = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
-    if (!detector.stalled(now, counter_.load(std::memory_order_relaxed), busy_.load(std::memory_order_relaxed)))
-      continue;
-    const std::string seconds = std::to_string(static_cast<long>(timeout_));
+    const Busy busy = busy_.load(std::memory_order_relaxed);
+    if (!detector.stalled(now, counter_.load(std::memory_order_relaxed), busy)) continue;
     std::thread last_resort([] {
       std::this_thread::sleep_for(std::chrono::seconds(5));
       _exit(static_cast<int>(ExitCode::stopped_early));
     });
     last_resort.detach();
-    abort_job_("no progress for " + seconds + " s (limits.stall_timeout_seconds) while at: " +
-               stage_.load(std::memory_order_relaxed) + "; run the same command again to resume");
+    const double limit = busy == Busy::waiting ? kPatience * timeout_ : timeout_;
+    abort_job_("no progress for " + std::to_string(static_cast<long>(limit)) +
+                   " s (limits.stall_timeout_seconds) while at: " + stage_.load(std::memory_order_relaxed) +
+                   "; run the same command again to resume",
+               busy);
     return;
   }
 }

@@ -13,12 +13,16 @@
 
 namespace trireme {
 
+/// What a rank has in hand. One that computes and stands still is stuck by its own work; one that waits may be kept
+/// waiting by another, whose watchdog should speak first.
+enum class Busy { nothing, waiting, computing };
+
 /// Decides; no threads, no clock of its own. Times in seconds on any steady clock.
 class StallDetector {
  public:
   explicit StallDetector(double timeout_seconds) : timeout_(timeout_seconds) {}
-  /// True when work is in hand and `counter` has not changed for the timeout.
-  bool stalled(double now, std::uint64_t counter, bool busy);
+  /// True when something is in hand and `counter` has not changed for the timeout, or half as long again when waiting.
+  bool stalled(double now, std::uint64_t counter, Busy busy);
 
  private:
   const double timeout_;
@@ -28,14 +32,15 @@ class StallDetector {
 
 class Watchdog {
  public:
-  /// `abort_job` gets the cause, is called once from the watchdog's thread, and should not return for long: 5 s later
-  /// the process ends by _exit(75).
-  Watchdog(double timeout_seconds, std::function<void(const std::string& cause)> abort_job);
+  /// `abort_job` is called once from the watchdog's thread, and should not return for long: 5 s later the process ends
+  /// by _exit(75).
+  using AbortJob = std::function<void(const std::string& cause, Busy busy)>;
+  Watchdog(double timeout_seconds, AbortJob abort_job);
   ~Watchdog();
   Watchdog(const Watchdog&) = delete;
 
   void beat() { counter_.fetch_add(1, std::memory_order_relaxed); }
-  void set_busy(bool busy) { busy_.store(busy, std::memory_order_relaxed); }
+  void set_busy(Busy busy) { busy_.store(busy, std::memory_order_relaxed); }
   /// What the rank is at, for the cause line: a literal.
   void set_stage(const char* stage) { stage_.store(stage, std::memory_order_relaxed); }
 
@@ -43,9 +48,9 @@ class Watchdog {
   void run();
 
   const double timeout_;
-  const std::function<void(const std::string&)> abort_job_;
+  const AbortJob abort_job_;
   std::atomic<std::uint64_t> counter_{0};
-  std::atomic<bool> busy_{true};
+  std::atomic<Busy> busy_{Busy::computing};
   std::atomic<const char*> stage_{"start"};
   std::mutex mutex_;
   std::condition_variable wake_;
