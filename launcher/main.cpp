@@ -6,6 +6,7 @@
 #include "common/errors.h"
 #include "launcher/run.h"
 #include "launcher/tokenize.h"
+#include "launcher/verify.h"
 
 int main(int argc, char** argv) {
   using namespace trireme;
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   add_run(app);
   add_tokenize(app);
+  add_verify(app);
   try {
     app.parse(argc, argv);
     return 0;

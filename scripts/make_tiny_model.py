@@ -10,6 +10,7 @@ seconds. Pictures made with it are noise. Needs tests/golden/requirements.txt. T
 import argparse
 import json
 import pathlib
+import re
 import shutil
 
 import torch
@@ -90,6 +91,14 @@ def randomise(module, seed):
     return module
 
 
+def shrink(module, factors):
+    """Scales the parameters whose names match a pattern."""
+    for pattern, factor in factors.items():
+        for name, parameter in module.named_parameters():
+            if re.search(pattern, name):
+                parameter.data *= factor
+
+
 def round_parameters(module, dtype):
     """To values that a file of `dtype` holds. Buffers stay as they are: rope frequencies must keep float32."""
     for parameter in module.parameters():
@@ -140,6 +149,7 @@ def build(spec):
     }
     for index, name in enumerate(parts):
         randomise(parts[name], spec["seed"] + index)
+        shrink(parts[name], spec.get("shrink", {}).get(name, {}))
         round_parameters(parts[name], spec["dtypes"][name]).eval()
     return tokenizer, parts
 

@@ -13,6 +13,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "common/errors.h"
@@ -41,7 +42,8 @@ Probe probe() {
   cudaDriverGetVersion(&seen.driver_cuda);
   cudaRuntimeGetVersion(&seen.program_cuda);
   seen.device_file = access("/dev/nvidia0", F_OK) == 0;
-  seen.hidden = std::getenv("CUDA_VISIBLE_DEVICES") != nullptr;
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  seen.hidden = visible && (std::strcmp(visible, "") == 0 || std::strcmp(visible, "-1") == 0);
   if (error == cudaErrorNoDevice) {
     seen.state = Probe::State::no_device;
   } else if (error == cudaErrorInsufficientDriver) {
@@ -132,6 +134,7 @@ void configure(at::Device device, const Settings& settings) {
   // Partial sums of a split bf16 product stay in float32: as accurate whichever split cuBLAS takes for a shape.
   context.setAllowBF16ReductionCuBLAS(false);
   context.setAllowFP16ReductionCuBLAS(false);
+  context.lazyInitDevice(at::kCUDA);  // the allocator exists only after this
   c10::cuda::CUDACachingAllocator::setMemoryFraction(settings.memory_fraction, device.index());
 }
 

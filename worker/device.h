@@ -24,7 +24,7 @@ struct Probe {
   int gpus = 0;
   int driver_cuda = 0, program_cuda = 0;  // 1000 * major + 10 * minor
   bool device_file = false;               // /dev/nvidia0 exists
-  bool hidden = false;                    // CUDA_VISIBLE_DEVICES is set
+  bool hidden = false;                    // the user wants none: CUDA_VISIBLE_DEVICES is empty or -1
   std::string failure;                    // CUDA's own words, for `failed`
 };
 /// Index of the GPU, or nothing for the CPU. Throws as `choose` does.

@@ -73,8 +73,7 @@ void open_log(const Job& job, const Launch& launch, int run_launch, const RunDir
   log::open(launch.rank, paths.rank_log(launch.rank).string(), log::Level::info, log::Level::warning);
   rank_log::begin(paths.rank_log(launch.rank), launch.rank, run_launch,
                   directory == nullptr ? nullptr : &directory->lock());
-  log::info("rank starts",
-            {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
+  log::info("rank starts", {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
 }
 
 }  // namespace
@@ -135,7 +134,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   Coordinator coordinator({exchange, *policy, directory->journal(), writers}, launch.size,
                           static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2)),
                           remaining_work(plan, *directory));
-  Monitor monitor({job, launch, plan, *directory, coordinator, exchange},
+  Monitor monitor({job, launch, plan, *directory, *transport, coordinator, exchange},
                   choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());
   parts.coordinator = &coordinator;

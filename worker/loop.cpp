@@ -35,9 +35,10 @@ void refuse_silence(const LoopParts& parts, double timeout) {
             last = parts.coordinator != nullptr ? parts.transport.size() : 1;
   for (int rank = first; rank < last; ++rank) {
     if (parts.exchange.seconds_since_heard_from(rank) < timeout) continue;
-    throw Error(ExitCode::stopped_early,
-                "rank " + std::to_string(rank) + " has been silent for " + std::to_string(static_cast<long>(timeout)) +
-                    " s (1.5 x limits.stall_timeout_seconds): stopped or cut off; run the same command again to resume");
+    throw Error(
+        ExitCode::stopped_early,
+        "rank " + std::to_string(rank) + " has been silent for " + std::to_string(static_cast<long>(timeout)) +
+            " s (1.5 x limits.stall_timeout_seconds): stopped or cut off; run the same command again to resume");
   }
 }
 

@@ -44,10 +44,14 @@ std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& pla
   settings.max_attempts = job.limits.max_attempts;
   settings.start.world = launch.size;
   settings.start.items = plan.items.size();
-  settings.start.facts = {{"trireme", TRIREME_VERSION}, {"torch", TORCH_VERSION}, {"device", device_name}};
+  settings.start.facts = run_facts(device_name);
   auto directory = std::make_unique<RunDirectory>(settings);
   require_free_space(job.output.directory, least_output_bytes(job, plan, *directory));
   return directory;
+}
+
+std::map<std::string, std::string> run_facts(const std::string& device_name) {
+  return {{"trireme", TRIREME_VERSION}, {"torch", TORCH_VERSION}, {"device", device_name}};
 }
 
 Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory) {

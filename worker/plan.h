@@ -2,6 +2,7 @@
 // What rank 0 works out before any rank loads anything: the checked input, the run directory, the units left to do.
 // Every mistake of the user that can be found here is found here.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ Plan make_plan(const Job& job, const std::string& dtype);
 /// Opens, locks and resumes the run directory; throws when it can't hold what is still to be written.
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
                                                  const std::string& device_name);
+
+/// What bits depend on beside the run id: a resume on others warns.
+std::map<std::string, std::string> run_facts(const std::string& device_name);
 
 /// One unit an item; what earlier jobs finished is left out, suspects are marked.
 Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory);

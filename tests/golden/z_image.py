@@ -28,12 +28,18 @@ import make_tiny_model as tiny  # noqa: E402
 BASE = {
     "seed": 40,
     "transformer": dict(in_channels=16, dim=64, n_layers=2, n_refiner_layers=1, n_heads=2, n_kv_heads=2, cap_feat_dim=32,
-                        axes_dims=[8, 12, 12], axes_lens=[1024, 512, 512], rope_theta=100.0, t_scale=1000.0),
+                        axes_dims=[8, 12, 12], axes_lens=[1024, 512, 512], rope_theta=100.0, t_scale=1000.0, norm_eps=2e-5),
     "text": dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=4,
                  head_dim=16, max_position_embeddings=1024, rms_norm_eps=1e-6,
                  rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, tie_word_embeddings=True),
     "vae": dict(block_out_channels=[16, 32], layers_per_block=1, norm_num_groups=8, sample_size=32),
     "vocab": 512,
+    # Activations so small that every epsilon of every norm shows in the results.
+    "shrink": {
+        "transformer": {r"attention_norm2|ffn_norm2|x_embedder|cap_embedder.1|pad_token": 0.003, r"to_q|to_k": 0.02},
+        "text_encoder": {r"embed_tokens|o_proj|down_proj": 0.01, r"q_proj|k_proj": 0.01},
+        "vae": {r"decoder.*conv(1|2|_in|_shortcut|)\.(weight|bias)|to_out": 0.01},
+    },
     "shift": 6.0,
     "dtypes": {"transformer": torch.float16, "text_encoder": torch.float32, "vae": torch.float32},
 }
@@ -156,6 +162,7 @@ class Golden:
         if tensors:
             self.keep(name, "image", image[0])
             self.keep(name, "sigmas", self.pipeline.scheduler.sigmas)
+            self.keep(name, "times", (1000 - self.pipeline.scheduler.timesteps) / 1000)
             self.keep(name, "caption", self.pipeline._encode_prompt(item["prompt"])[0])
 
     def save(self, name):
@@ -204,7 +211,7 @@ def turbo():
         golden.image(f"steps_{steps}", steps=steps, seed=1000 + steps, prompt=prompts[steps % 4])
     golden.image("odd_grid", width=112, height=80, steps=3, seed=5, tensors=True)
     golden.image("large_seed", seed=2**63 + 12345)
-    golden.image("shift_6", shift=6.0, steps=5)
+    golden.image("shift_6", shift=6.0, steps=9, tensors=True)
     golden.image("shift_1", shift=1.0, steps=3)
     golden.image("guided", guidance=3.0, steps=5, tensors=True)
     golden.image("guided_negative", guidance=4.0, steps=4, negative_prompt="bad quality, blurry", seed=3)

@@ -21,12 +21,8 @@ std::filesystem::path source_folder();
 nlohmann::json read_json(const std::filesystem::path& file);
 std::map<std::string, at::Tensor> read_tensors(const std::filesystem::path& safetensors);
 
-/// A checkpoint folder without the loader: files as a model sees them, and the tensors by part and name.
-struct GoldenCheckpoint {
-  ModelFiles files;
-  std::map<std::string, std::map<std::string, at::Tensor>> tensors;
-};
-GoldenCheckpoint read_checkpoint(const std::filesystem::path& folder);
+/// Fills the parameters of one part of a checkpoint and leaves the other parts alone.
+void load_part(const ModelFiles& files, const std::string& part, const Parameters& parameters, at::ScalarType dtype);
 
 /// Fills slots from tensors in memory, cast to `dtype`; fails the test for a missing name or wrong shape.
 void fill(const Parameters& parameters, const std::map<std::string, at::Tensor>& tensors, at::ScalarType dtype);

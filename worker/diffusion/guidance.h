@@ -8,11 +8,11 @@ namespace trireme {
 
 struct Guidance {
   double scale = 0;          // g; 0 = off
-  double truncation = 1;     // no guidance in steps whose model time is above this; above 1: never truncated
+  double truncation = 1;     // no guidance in steps whose model time is above this; times are below 1
   double normalization = 0;  // largest ratio of the norms of the joined and the positive prediction; 0 = off
 
   /// Does a step at this model time need the negative half?
-  bool applies(float time) const { return scale > 0 && !(truncation <= 1 && static_cast<double>(time) > truncation); }
+  bool applies(float time) const { return scale > 0 && static_cast<double>(time) <= truncation; }
 };
 
 /// Both predictions float32, same shape -> the joined one. The norms are compared on the device.

@@ -212,10 +212,9 @@ void RankZeroSide::finish(ExitCode code) {
   if (finishing_) refuse("the end is announced twice");
   for (std::size_t rank = 0; rank < replicas_.size(); ++rank) {
     const Replica& of = replicas_[rank];
-    if (of.held.empty() && of.refills.empty() && !of.recalled) continue;
-    refuse("the end is announced while rank " + std::to_string(rank) + " has " +
-           std::to_string(of.held.size() + of.refills.size()) + " units" +
-           (of.recalled ? " and a recall to answer" : ""));
+    const std::size_t units = of.held.size() + of.refills.size() + of.recalled_refills.size();
+    if (units == 0) continue;  // an answer to a recall may still come, before the acknowledgement
+    refuse("the end is announced while rank " + std::to_string(rank) + " has " + std::to_string(units) + " units");
   }
   if (!deliveries_.empty() || !returned_.empty()) refuse("the end is announced before all results are taken");
   finishing_ = true;

@@ -50,9 +50,12 @@ at::Tensor group_norm(const at::Tensor& x, int groups, const at::Tensor& weight,
   require(weight.scalar_type() == x.scalar_type() && bias.scalar_type() == x.scalar_type(),
           "group_norm operands must share a dtype");
   if (at::Tensor out = on_gpu(x, groups, weight, bias, eps, silu); out.defined()) return out;
-  at::Tensor out = at::group_norm(x, groups, weight, bias, eps);
+  // ATen's channels-last path sums squares in float32, which loses digits where the mean is far from zero; its bfloat16
+  // path on a GPU rounds the mean.
+  at::Tensor out =
+      at::group_norm(x.to(at::kFloat).contiguous(), groups, weight.to(at::kFloat), bias.to(at::kFloat), eps);
   if (silu) at::silu_(out);
-  return out.contiguous(x.suggest_memory_format());
+  return out.to(x.scalar_type()).contiguous(x.suggest_memory_format());
 }
 
 }  // namespace trireme::kernels

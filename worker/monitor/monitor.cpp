@@ -1,13 +1,18 @@
 #include "worker/monitor/monitor.h"
 
+#include <unistd.h>
+
+#include <cstdio>
+
 #include "common/log.h"
+#include "common/results.h"
 
 namespace trireme {
 
 Monitor::Monitor(Subject subject, ProgressMode mode)
     : subject_(subject), line_(mode), settled_before_(subject.coordinator.done() + subject.coordinator.failed()) {}
 
-ProgressState Monitor::state(double seconds) const {
+ProgressState Monitor::progress(double seconds) const {
   ProgressState state;
   state.done = subject_.coordinator.done();
   state.failed = subject_.coordinator.failed();
@@ -27,8 +32,82 @@ ProgressState Monitor::state(double seconds) const {
   return state;
 }
 
-void Monitor::update(double seconds) { line_.update(state(seconds)); }
+Status Monitor::status(const ProgressState& progress) const {
+  Status status;
+  status.state = subject_.coordinator.draining() ? "stopping" : "running";
+  status.run_id = subject_.plan.run_id;
+  status.host = subject_.launch.host;
+  status.pid = getpid();
+  status.launch = subject_.directory.launch();
+  status.world = subject_.launch.size;
+  status.total = progress.total;
+  status.done = progress.done;
+  status.failed = progress.failed;
+  status.seconds = progress.seconds;
+  status.items_per_second = items_per_second(progress);
+  status.seconds_left = seconds_left(progress);
+  status.slowest_rank = progress.slowest_rank;
+  return status;
+}
 
-void Monitor::finish(const LoopReport& loop, const std::vector<RankReport>&) { line_.finish(state(loop.seconds)); }
+Summary Monitor::summary(const LoopReport& loop, const std::vector<RankReport>& ranks) const {
+  Summary summary;
+  summary.run_id = subject_.plan.run_id;
+  summary.launch = subject_.directory.launch();
+  summary.exit_code = static_cast<int>(loop.code);
+  summary.policy = subject_.job.dispatch.policy;
+  summary.carrier = subject_.transport.carrier();
+  summary.facts = run_facts(ranks.at(0).device);
+  summary.total = subject_.plan.items.size();
+  summary.done = subject_.coordinator.done();
+  summary.failed = subject_.coordinator.failed();
+  summary.seconds = loop.seconds;
+  for (const RankReport& rank : ranks) {
+    const ReplicaTotals& made = subject_.coordinator.totals().at(static_cast<std::size_t>(rank.rank));
+    RankSummary row;
+    row.rank = rank.rank;
+    row.host = rank.host;
+    row.device = rank.device;
+    row.items = made.items;
+    row.seconds = {rank.load_seconds, made.seconds[0],       made.seconds[1],
+                   made.seconds[2],   made.transfer_seconds, made.write_seconds};
+    row.busy_seconds = rank.busy_seconds;
+    row.idle_seconds = rank.idle_seconds;
+    row.longest_pass_seconds = rank.longest_pass_seconds;
+    row.peak_memory_bytes = rank.peak_memory_bytes;
+    row.control_messages = rank.traffic.control_messages;
+    row.control_bytes = rank.traffic.control_bytes;
+    row.carrier_transfers = rank.traffic.carrier_transfers;
+    row.carrier_bytes = rank.traffic.carrier_bytes;
+    summary.ranks.push_back(row);
+  }
+  return summary;
+}
+
+void Monitor::update(double seconds) {
+  const ProgressState now = progress(seconds);
+  line_.update(now);
+  if (seconds < next_status_) return;
+  next_status_ = seconds + subject_.job.monitor.interval_seconds;
+  write_status(subject_.directory.paths().status(), status(now));
+  log::flush();
+}
+
+void Monitor::finish(const LoopReport& loop, const std::vector<RankReport>& ranks) {
+  const RunPaths& paths = subject_.directory.paths();
+  const ProgressState now = progress(loop.seconds);
+  line_.finish(now);
+  write_results(paths.results(), subject_.plan.items, subject_.coordinator.records());
+  const Summary total = summary(loop, ranks);
+  write_summary(paths.summary(), total);
+  Status last = status(now);
+  last.state = "ended";
+  last.exit_code = static_cast<int>(loop.code);
+  write_status(paths.status(), last);
+  std::fprintf(stderr, "%s", closing_table(total).c_str());
+  if (subject_.job.output.images == "png") {
+    std::fprintf(stderr, "trireme: pictures are in %s\n", paths.images().c_str());
+  }
+}
 
 }  // namespace trireme

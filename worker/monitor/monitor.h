@@ -3,6 +3,8 @@
 // closing table. Reads what coordinator and exchange know; never touches a GPU.
 
 #include "common/run_directory.h"
+#include "common/status.h"
+#include "common/summary.h"
 #include "worker/dispatch/coordinator.h"
 #include "worker/exchange/exchange.h"
 #include "worker/monitor/progress.h"
@@ -18,6 +20,7 @@ class Monitor {
     const Launch& launch;
     const Plan& plan;
     const RunDirectory& directory;
+    const Transport& transport;
     const Coordinator& coordinator;
     const Exchange& exchange;
   };
@@ -29,11 +32,14 @@ class Monitor {
   void finish(const LoopReport& loop, const std::vector<RankReport>& ranks);
 
  private:
-  ProgressState state(double seconds) const;
+  ProgressState progress(double seconds) const;
+  Status status(const ProgressState& progress) const;
+  Summary summary(const LoopReport& loop, const std::vector<RankReport>& ranks) const;
 
   const Subject subject_;
   ProgressLine line_;
   const std::uint64_t settled_before_;
+  double next_status_ = 0;  // seconds since the loop began
 };
 
 }  // namespace trireme

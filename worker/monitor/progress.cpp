@@ -37,17 +37,23 @@ ProgressMode choose_progress(std::string_view wanted, bool stderr_is_terminal, b
   return stderr_is_terminal && !under_launcher ? ProgressMode::bar : ProgressMode::lines;
 }
 
+double items_per_second(const ProgressState& state) {
+  return state.seconds > 0 ? static_cast<double>(settled(state) - state.done_before) / state.seconds : 0;
+}
+
+double seconds_left(const ProgressState& state) {
+  const double rate = items_per_second(state);
+  return rate > 0 ? static_cast<double>(state.total - settled(state)) / rate : -1;
+}
+
 std::string describe(const ProgressState& state) {
   std::string text = std::to_string(settled(state)) + "/" + std::to_string(state.total) + " done";
   if (state.failed > 0) text += " · " + std::to_string(state.failed) + " failed";
-  const auto now = settled(state) - state.done_before;
-  if (now > 0 && state.seconds > 0) {
-    const double rate = static_cast<double>(now) / state.seconds;
+  if (const double rate = items_per_second(state); rate > 0) {
     char figure[48];
     std::snprintf(figure, sizeof figure, " · %.3g img/s", rate);
     text += figure;
-    if (settled(state) < state.total)
-      text += " · " + duration(static_cast<double>(state.total - settled(state)) / rate) + " left";
+    if (settled(state) < state.total) text += " · " + duration(seconds_left(state)) + " left";
   }
   if (state.slowest_rank >= 0) {
     char figure[64];

@@ -23,6 +23,11 @@ struct ProgressState {
   double slowest_seconds_per_item = 0;
 };
 
+/// Of this job; 0 before the first item.
+double items_per_second(const ProgressState& state);
+/// Negative: not known yet.
+double seconds_left(const ProgressState& state);
+
 /// "12/96 done · 1 failed · 0.84 img/s · 1m40s left · slowest rank 3 (2.41 s/img)"
 std::string describe(const ProgressState& state);
 /// "[=====>      ]  12/96 …", at most `columns` wide.

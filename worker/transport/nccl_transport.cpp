@@ -46,7 +46,10 @@ NcclTransport::NcclTransport(std::unique_ptr<MpiTransport> control, at::Device d
 }
 
 NcclTransport::~NcclTransport() {
-  if (std::uncaught_exceptions() > 0) return;  // the communicator's destructor aborts it
+  if (std::uncaught_exceptions() > 0) {
+    communicator_.reset();  // aborts it, before the tensors that it works on go
+    return;
+  }
   try {
     communicator_->finish();
   } catch (const Error&) {  // the communicator is aborted by now; the results are safe

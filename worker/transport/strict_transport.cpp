@@ -176,7 +176,7 @@ void World::run() {
       happened();
     }
     if (queues_.advance(now_)) happened();
-    if (++quiet_turns_ > patience) fail("stall: nothing has happened for " + std::to_string(patience) + " turns");
+    if (++quiet_turns_ > patience) fail("stall: no transfer has moved for " + std::to_string(patience) + " turns");
   }
   if (!queues_.empty()) fail("every rank has ended and transfers are left");
   for (const auto& [pair, queue] : messages_) {
@@ -201,7 +201,6 @@ void World::fail(const std::string& what) const {
 void World::send(int communicator, int from, int to, Bytes body) {
   const std::uint64_t leaves_at = now_ + delay();
   messages_[{communicator, to, from}].push_back({std::move(body), leaves_at, leaves_at + delay()});
-  happened();
 }
 
 std::optional<Message> World::receive(int communicator, int rank) {
@@ -214,7 +213,6 @@ std::optional<Message> World::receive(int communicator, int rank) {
     if (!left(message) || message.arrives_at > now_) continue;
     Message received{from, std::move(message.body)};
     found->second.pop_front();
-    happened();
     return received;
   }
   return std::nullopt;
@@ -235,7 +233,7 @@ TransferId World::start(int communicator, int rank, std::vector<Half> group) {
   happened();
   if (empty) return id;
   for (auto& [pair, queue] : messages_) {
-    if (std::get<2>(pair) != rank) continue;
+    if (std::get<2>(pair) != rank || std::get<1>(pair) == rank) continue;
     for (Travelling& message : queue) {
       if (!left(message)) message.held_by = id;
     }

@@ -1,12 +1,13 @@
 #pragma once
 // Tests only: all ranks of a job in one process and one thread, on a transport that forgives nothing. MPI buffers, and
 // so hides mistakes that hang on NCCL; here a transfer waits for both halves at the heads of in-order queues, messages
-// take their time to leave and to arrive (order kept between two ranks), and, as the law demands, a message that has
-// not left when its rank posts a group stays until that group is complete. Which rank runs next and every delay come
-// from the seed.
+// take their time to leave and to arrive (order kept between two ranks), and, as the law demands, a message to another
+// rank that has not left when its sender posts a group stays until that group is complete. Which rank runs next and
+// every delay come from the seed.
 //
-// `run` throws Error(internal) with every queue when queues wait for each other (a cycle), when nothing has happened
-// for long (a stall: a half whose other half never comes, say) or when transfers or messages are left at the end.
+// `run` throws Error(internal) with every queue when queues wait for each other (a cycle), when no transfer has moved
+// and no rank has ended for long (a stall: a half whose other half never comes, say), or when transfers or messages are
+// left at the end.
 
 #include <cstdint>
 #include <functional>
@@ -19,7 +20,7 @@ struct Settings {
   int ranks = 1;
   std::uint64_t seed = 0;
   int longest_delay = 30;  // of messages and completions, in turns of a rank
-  int patience = 3000;     // turns of every rank without anything happening that make a stall
+  int patience = 3000;     // turns of every rank without any of that that make a stall
 };
 
 /// A rank's code; it must call `progress` while it waits. `exchange` and `replica` are two communicators, each with its

@@ -8,7 +8,7 @@
 namespace trireme {
 namespace {
 
-TEST(FlowMatchSchedule, HasTheSigmasOfDiffusersToTheLastBit) {
+TEST(FlowMatchSchedule, HasTheSigmasAndTimesOfDiffusersToTheLastBit) {
   for (const char* model : {"z_image_tiny", "z_image_base"}) {
     const auto golden = test::read_tensors(test::golden_folder() / (std::string(model) + ".safetensors"));
     const nlohmann::json cases = test::read_json(test::golden_folder() / (std::string(model) + ".json"));
@@ -17,6 +17,11 @@ TEST(FlowMatchSchedule, HasTheSigmasOfDiffusersToTheLastBit) {
       if (!item.at("tensors").get<bool>()) continue;
       const FlowMatchSchedule schedule = flow_match_schedule(item.at("steps"), item.at("shift"));
       const at::Tensor& sigmas = golden.at(item.at("name").get<std::string>() + "/sigmas");
+      const at::Tensor& times = golden.at(item.at("name").get<std::string>() + "/times");
+      for (int i = 0; i < schedule.steps(); ++i) {
+        EXPECT_EQ(schedule.times[static_cast<std::size_t>(i)], times.data_ptr<float>()[i])
+            << item.at("name") << " " << i;
+      }
       ASSERT_EQ(static_cast<std::size_t>(sigmas.numel()), schedule.sigmas.size());
       for (std::size_t i = 0; i < schedule.sigmas.size(); ++i) {
         EXPECT_EQ(schedule.sigmas[i], sigmas.data_ptr<float>()[i]) << item.at("name") << " step " << i;

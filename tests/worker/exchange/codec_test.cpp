@@ -59,6 +59,17 @@ TEST(Codec, BringsUnitsBackAsTheyWere) {
   EXPECT_TRUE(back[1].items.empty());
 }
 
+TEST(Codec, TakesEmptyItemsAndResults) {
+  const std::vector<Unit> units = codec::decode_units(codec::encode_units(std::vector{Unit{3, {Item{}}, 1}}));
+  ASSERT_EQ(units.at(0).items.size(), 1u);
+  EXPECT_EQ(units[0].items[0].prompt, "");
+  Finished finished;
+  EXPECT_TRUE(codec::unpack(packed(finished)).results.empty());
+  finished.results.resize(2);
+  finished.results[1].tensors[""] = at::zeros({}, at::kFloat);
+  EXPECT_EQ(codec::unpack(packed(finished)).results.at(1).tensors.at("").dim(), 0);
+}
+
 TEST(Codec, RefusesUnitsCutAtAnyByte) {
   const Bytes bytes = codec::encode_units(std::vector{two_items()});
   for (std::size_t length = 0; length < bytes.size(); ++length) {

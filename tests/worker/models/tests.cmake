@@ -1,4 +1,4 @@
-add_executable(z_image_tests models/z_image_transformer_test.cpp)
+add_executable(z_image_tests models/z_image_pipeline_test.cpp models/z_image_transformer_test.cpp)
 target_link_libraries(z_image_tests PRIVATE trireme_worker_golden)
 add_test(NAME z_image_tests COMMAND z_image_tests)
 set_tests_properties(z_image_tests PROPERTIES TIMEOUT 300)

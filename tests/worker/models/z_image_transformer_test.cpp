@@ -20,13 +20,13 @@ struct Layout {
 struct Loaded {
   Loaded(const Layout& layout, at::ScalarType type)
       : dtype(type),
-        checkpoint(test::read_checkpoint(layout.folder)),
+        files(read_model_files(layout.folder, /*weights=*/true)),
         golden(test::read_tensors(test::golden_folder() / (std::string(layout.name) + ".safetensors"))),
         cases(test::read_json(test::golden_folder() / (std::string(layout.name) + ".json")).at("velocities")),
-        transformer(transformer_config(PartConfig(checkpoint.files, "transformer"))) {
+        transformer(transformer_config(PartConfig(files, "transformer"))) {
     Parameters parameters;
     transformer.want(parameters);
-    test::fill(parameters, checkpoint.tensors.at("transformer"), dtype);
+    test::load_part(files, "transformer", parameters, dtype);
   }
 
   /// Runs a case; `check(name, tensor)` sees what the golden data holds of it.
@@ -57,7 +57,7 @@ struct Loaded {
   }
 
   at::ScalarType dtype;
-  test::GoldenCheckpoint checkpoint;
+  ModelFiles files;
   std::map<std::string, at::Tensor> golden;
   nlohmann::json cases;
   Transformer transformer;
@@ -100,11 +100,11 @@ INSTANTIATE_TEST_SUITE_P(Layouts, TransformerGolden,
 TEST(TransformerConfig, TakesSizesFromShapesWhereTheConfigIsSilent) {
   for (const auto& folder :
        {test::source_folder() / "models" / "z_image_tiny", test::golden_folder() / "z_image_base"}) {
-    test::GoldenCheckpoint checkpoint = test::read_checkpoint(folder);
-    const TransformerConfig full = transformer_config(PartConfig(checkpoint.files, "transformer"));
-    nlohmann::json config = nlohmann::json::parse(checkpoint.files.parts["transformer"].config);
-    checkpoint.files.parts["transformer"].config = nlohmann::json{{"axes_dims", config["axes_dims"]}}.dump();
-    const TransformerConfig bare = transformer_config(PartConfig(checkpoint.files, "transformer"));
+    ModelFiles files = read_model_files(folder, /*weights=*/true);
+    const TransformerConfig full = transformer_config(PartConfig(files, "transformer"));
+    nlohmann::json config = nlohmann::json::parse(files.parts["transformer"].config);
+    files.parts["transformer"].config = nlohmann::json{{"axes_dims", config["axes_dims"]}}.dump();
+    const TransformerConfig bare = transformer_config(PartConfig(files, "transformer"));
     EXPECT_EQ(bare.channels, full.channels);
     EXPECT_EQ(bare.dim, full.dim);
     EXPECT_EQ(bare.layers, full.layers);

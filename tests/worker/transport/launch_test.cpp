@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/transport/self_transport.h"
+#include "worker/transport/strict_transport.h"
 
 namespace trireme {
 namespace {
@@ -134,6 +135,19 @@ TEST(DescribeDifference, ListsTheRanksThatDifferFromRankZero) {
 TEST(RequireEqual, AcceptsOneRank) {
   SelfTransport transport{at::Device(at::kCPU)};
   EXPECT_NO_THROW(require_equal(transport, "program", "abc"));
+}
+
+TEST(RequireEqual, ThrowsOnEveryRankAndNamesTheOneThatDiffers) {
+  strict::run({.ranks = 3}, [](Transport& transport, Transport&) {
+    EXPECT_NO_THROW(require_equal(transport, "program", "abc"));
+    std::string text;
+    try {
+      require_equal(transport, "program", transport.rank() == 2 ? "old" : "new");
+    } catch (const ConfigError& error) {
+      text = error.what();
+    }
+    EXPECT_TRUE(contains(text, "program of rank 2 differs")) << "on rank " << transport.rank() << ": " << text;
+  });
 }
 
 TEST(MpiSession, StartsNothingWithoutALauncher) {

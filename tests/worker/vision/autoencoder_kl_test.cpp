@@ -20,12 +20,12 @@ at::Tensor decode(const AutoencoderDecoder& decoder, at::Tensor x) {
 
 struct Autoencoder {
   Autoencoder(const std::filesystem::path& folder, at::ScalarType dtype)
-      : checkpoint(test::read_checkpoint(folder)), part(checkpoint.files, "vae"), decoder(autoencoder_config(part)) {
+      : files(read_model_files(folder, /*weights=*/true)), part(files, "vae"), decoder(autoencoder_config(part)) {
     Parameters parameters;
     decoder.want(parameters, part);
-    test::fill(parameters, checkpoint.tensors.at("vae"), dtype);
+    test::load_part(files, "vae", parameters, dtype);
   }
-  test::GoldenCheckpoint checkpoint;
+  ModelFiles files;
   PartConfig part;
   AutoencoderDecoder decoder;
 };
@@ -83,9 +83,9 @@ INSTANTIATE_TEST_SUITE_P(Layouts, AutoencoderGolden,
                          [](const auto& param) { return std::string(param.param.name); });
 
 TEST(AutoencoderConfig, TakesSizesFromShapesWhereTheConfigIsSilent) {
-  test::GoldenCheckpoint checkpoint = test::read_checkpoint(test::source_folder() / "models" / "z_image_tiny");
-  checkpoint.files.parts["vae"].config = R"({"norm_num_groups": 8, "use_post_quant_conv": false})";
-  const AutoencoderConfig config = autoencoder_config(PartConfig(checkpoint.files, "vae"));
+  ModelFiles files = read_model_files(test::source_folder() / "models" / "z_image_tiny", /*weights=*/true);
+  files.parts["vae"].config = R"({"norm_num_groups": 8, "use_post_quant_conv": false})";
+  const AutoencoderConfig config = autoencoder_config(PartConfig(files, "vae"));
   EXPECT_EQ(config.channels, (std::vector<std::int64_t>{16, 32, 32, 32}));
   EXPECT_EQ(config.latent_channels, 16);
   EXPECT_EQ(config.out_channels, 3);
@@ -94,9 +94,9 @@ TEST(AutoencoderConfig, TakesSizesFromShapesWhereTheConfigIsSilent) {
 }
 
 TEST(AutoencoderConfig, RefusesGroupsThatDoNotDivideTheChannels) {
-  test::GoldenCheckpoint checkpoint = test::read_checkpoint(test::source_folder() / "models" / "z_image_tiny");
-  checkpoint.files.parts["vae"].config = R"({"norm_num_groups": 32})";
-  EXPECT_THROW(autoencoder_config(PartConfig(checkpoint.files, "vae")), Error);
+  ModelFiles files = read_model_files(test::source_folder() / "models" / "z_image_tiny", /*weights=*/true);
+  files.parts["vae"].config = R"({"norm_num_groups": 32})";
+  EXPECT_THROW(autoencoder_config(PartConfig(files, "vae")), Error);
 }
 
 }  // namespace
