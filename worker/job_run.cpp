@@ -1,5 +1,6 @@
 #include "worker/job_run.h"
 
+#include <c10/core/InferenceMode.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -82,6 +83,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   const Job job = load_job(arguments.job, arguments.overrides);
   const at::Device device = device::choose(launch.local_rank);
   device::configure(device, {job.parallel.threads, job.memory.fraction});
+  const c10::InferenceMode inference;  // no autograd bookkeeping
   const device::StreamGuard stream(device, false);
   const std::string dtype = dtype_name(job, device);
 
@@ -115,6 +117,10 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
       load_model(setup.family, {job, device, scalar_type(dtype)}, *transport, [&watchdog] { watchdog.beat(); });
   watchdog.set_stage("warming up");
   transport->warm_up(setup.largest_result);
+  log::info("ready", {{"load_seconds", loaded.report.seconds},
+                      {"weights_bytes", loaded.report.bytes_kept},
+                      {"carrier", transport->carrier()},
+                      {"carrier_bytes", transport->carrier_memory()}});
 
   Exchange exchange(*transport, {});
   WholeModelEngine engine(*loaded.model);
