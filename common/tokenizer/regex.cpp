@@ -14,7 +14,10 @@
 namespace trireme {
 namespace {
 
-// Letters and numbers of Unicode 15 and 16, which Oniguruma knows and PCRE2 before 10.46 does not.
+// Unicode's White_Space. \s of PCRE2 matches U+180E as well.
+constexpr std::string_view kBlanks =
+    R"(\t-\r\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
+// Letters and numbers of Unicode 15 and 16, which Oniguruma knows and PCRE2 10.42 does not.
 #define R(first, last) "\\x{" first "}-\\x{" last "}"
 constexpr std::string_view kNewLetters = R("1c89", "1c8a") R("a7cb", "a7cd") R("a7da", "a7dc") R("105c0", "105f3")
     R("10d4a", "10d65") R("10d6f", "10d85") R("10ec2", "10ec4") R("1123f", "11240") R("11380", "11389")
@@ -78,8 +81,7 @@ class Translator {
     const bool negated = c == 'S' || c == 'P';
     if (negated && in_class) refuse("negated escape inside a character class");
     if (c == 's' || c == 'S') {
-      // \s of PCRE2 matches U+180E as well.
-      replace(2, negated ? "\\P{White_Space}" : "\\p{White_Space}");
+      replace(2, in_class ? std::string(kBlanks) : (negated ? "[^" : "[") + std::string(kBlanks) + "]");
     } else if (c == 'r' || c == 'n' || c == 't' || std::ispunct(static_cast<unsigned char>(c))) {
       take(2);
     } else if (c == 'p' || c == 'P') {

@@ -7,8 +7,8 @@ tokenizer_qwen3.jsonl    hard texts for Qwen's released tokenizer (tests/data/to
                          a line; then ids that are no text: {"id", "ids", "decoded", "plain"} (without special tokens)
 tokenizer_flags.json     a small tokenizer with every flag of added tokens, ignore_merges and GPT-2's splitting
 tokenizer_flags.jsonl    texts for it
-tokenizer_unicode.json   what the reference takes for letters, numbers and blanks, and which characters its NFC moves or
-                         changes between "b" and U+0334: first and last of each run
+tokenizer_unicode.json   what the reference takes for letters, numbers, blanks and parts of a word, and which characters
+                         its NFC moves or changes between "b" and U+0334: first and last of each run
 """
 
 import gzip
@@ -189,6 +189,9 @@ def unicode_sets():
     for name, pattern in (("letters", r"\p{L}"), ("numbers", r"\p{N}"), ("blanks", r"\s")):
         split = pre_tokenizers.Split(Regex(pattern), behavior="removed")
         sets[name] = runs(c for c in characters if not split.pre_tokenize_str(chr(c)))
+    words = Tokenizer(models.BPE())
+    words.add_tokens([AddedToken("word", single_word=True, normalized=False)])
+    sets["word_characters"] = runs(c for c in characters if not words.encode("word" + chr(c)).ids)
     nfc = normalizers.NFC()
     texts = {c: "b" + chr(c) + "\u0334" for c in characters}
     sets["changed_by_nfc"] = runs(c for c, text in texts.items() if nfc.normalize_str(text) != text)

@@ -1,5 +1,5 @@
-// Which characters are letters, numbers, blanks or combining marks, against the reference for every code point: the
-// libraries underneath follow other versions of Unicode.
+// Which characters are letters, numbers, blanks, parts of a word or combining marks, against the reference for every
+// code point: the libraries underneath follow other versions of Unicode.
 
 #include <gtest/gtest.h>
 
@@ -51,6 +51,17 @@ Runs runs_matched_by(const char* pattern) {
 TEST(Unicode, LettersAreThoseOfTheReference) { EXPECT_EQ(runs_matched_by("\\p{L}"), golden_runs("letters")); }
 TEST(Unicode, NumbersAreThoseOfTheReference) { EXPECT_EQ(runs_matched_by("[\\p{N}]"), golden_runs("numbers")); }
 TEST(Unicode, BlanksAreThoseOfTheReference) { EXPECT_EQ(runs_matched_by("\\s"), golden_runs("blanks")); }
+
+TEST(Unicode, WordCharactersAreThoseOfTheReference) {
+  const std::string token = R"([{"id":6,"content":"word","single_word":true,"lstrip":false,"rstrip":false,)"
+                            R"("normalized":false,"special":false}])";
+  const Tokenizer tokenizer = Tokenizer::parse(TokenizerText{.added_tokens = token}.str(), "test");
+  EXPECT_EQ(runs_of([&](char32_t c) {
+              const std::vector<int> ids = tokenizer.encode("word" + character(c));
+              return ids.empty() || ids.front() != 6;
+            }),
+            golden_runs("word_characters"));
+}
 
 TEST(Unicode, CombiningMarksAreThoseOfTheReference) {
   const nlohmann::json nfc = parse_json(R"({"type":"NFC"})", "test");
