@@ -69,5 +69,6 @@ fetch_nvcc() {
   mkdir -p "$cache/tmp"
   TMPDIR="$cache/tmp" "$python" -m pip install --no-input --no-cache-dir --disable-pip-version-check --no-deps --upgrade \
     --target "$CUDA_ENV" "${wheels[@]}" </dev/null
+  ln -sfn lib "$CUDA_ENV/nvidia/cu${TORCH_CUDA%.*}/lib64"  # where nvcc looks; the wheels have lib only
   touch "$CUDA_ENV/.whole"
 }
