@@ -157,6 +157,9 @@ class Dealer {
 };
 
 void measure(Transport& transport, at::Device device, const Options& options, int depth) {
+  device::reserve_host_buffers(
+      3u * static_cast<unsigned>(options.side) * static_cast<unsigned>(options.side) + (1u << 16), 8,
+      transport.device());
   Exchange exchange(transport, {});
   TimedEngine engine(options, device);
   std::optional<Dealer> dealer;

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "common/errors.h"
 #include "common/log.h"
@@ -213,6 +214,16 @@ StreamGuard::~StreamGuard() {
 
 at::Tensor host_buffer(std::size_t bytes, at::Device device) {
   return at::empty({static_cast<std::int64_t>(bytes)}, at::TensorOptions(at::kByte).pinned_memory(device.is_cuda()));
+}
+
+void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device device) {
+  if (device.is_cpu()) return;
+  constexpr std::size_t kSmallest = 512, kLargestSmall = 128 << 10, kSmallOnes = 8;
+  std::vector<at::Tensor> held;  // the cache has one list a power of two, and takes them back at the end
+  for (std::size_t i = 0; i < count; ++i) held.push_back(host_buffer(bytes, device));
+  for (std::size_t size = kSmallest; size <= kLargestSmall; size *= 2) {
+    for (std::size_t i = 0; i < kSmallOnes; ++i) held.push_back(host_buffer(size, device));
+  }
 }
 
 void synchronize(at::Device device) {

@@ -92,6 +92,9 @@ class StreamGuard {
 
 /// uint8 host tensor, pinned when `device` is a GPU.
 at::Tensor host_buffer(std::size_t bytes, at::Device device);
+/// Pinning memory waits for the kernels that run, so it is done before the loop: afterwards about `count` buffers of up
+/// to `bytes`, and small ones, come from LibTorch's cache. Start-up only; nothing on a CPU.
+void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device device);
 /// Waits for all work on the device. Start-up and tests only, never in the loop.
 void synchronize(at::Device device);
 

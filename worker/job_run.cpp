@@ -24,6 +24,11 @@
 namespace trireme {
 namespace {
 
+/// Results that rank 0 holds at once without pinning memory in the loop: as many as the exchange's pool, at most 8.
+std::size_t reserved_results(const Launch& launch, std::uint64_t bytes) {
+  return launch.rank == 0 ? std::clamp<std::size_t>(Exchange::Settings{}.pool_bytes / bytes, 1, 8) : 1;
+}
+
 std::string dtype_name(const Job& job, at::Device device) {
   return job.model.dtype.value_or(device.is_cuda() ? "bfloat16" : "float32");
 }
@@ -117,6 +122,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
       load_model(setup.family, {job, device, scalar_type(dtype)}, *transport, [&watchdog] { watchdog.beat(); });
   watchdog.set_stage("warming up");
   transport->warm_up(setup.largest_result);
+  device::reserve_host_buffers(setup.largest_result, reserved_results(launch, setup.largest_result), device);
   log::info("ready", {{"load_seconds", loaded.report.seconds},
                       {"weights_bytes", loaded.report.bytes_kept},
                       {"carrier", transport->carrier()},
