@@ -42,12 +42,14 @@ bool BytePairModel::Candidate::operator<(const Candidate& other) const {
   return std::tie(rank, position) > std::tie(other.rank, other.position);
 }
 
-BytePairModel::BytePairModel(const JsonObject& json) : ignore_merges_(json.get_bool_or("ignore_merges", false)) {
+BytePairModel::BytePairModel(const JsonObject& json)
+    : ignore_merges_(json.get_bool_or("ignore_merges", false)),
+      unknown_token_(json.get_string_or("unk_token", "")),
+      fuse_unknown_(json.get_bool_or("fuse_unk", false)) {
   json.refuse_unknown({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
                        "byte_fallback", "ignore_merges", "vocab", "merges"});
   if (json.get_double_or("dropout", 0, 0, 1) != 0) json.fail("dropout", "not supported");
   if (json.get_bool_or("byte_fallback", false)) json.fail("byte_fallback", "not supported");
-  if (json.has("unk_token")) json.fail("unk_token", "not supported");
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     if (!json.get_string_or(key, "").empty()) json.fail(key, "not supported");
   }
@@ -135,19 +137,35 @@ int BytePairModel::character_id(std::string_view character) const {
   return id(character).value_or(-1);
 }
 
-void BytePairModel::encode_piece(std::string_view piece, Scratch& scratch, std::vector<int>& ids) const {
-  std::vector<Symbol>& symbols = scratch.symbols;
+int BytePairModel::unknown_id() const {
+  const std::optional<int> found = id(unknown_token_);
+  if (!found)
+    throw ItemError("a character has no token, and the vocabulary lacks " + printable(unknown_token_) + " too");
+  return *found;
+}
+
+void BytePairModel::read_characters(std::string_view piece, std::vector<Symbol>& symbols) const {
   symbols.clear();
+  bool was_known = true;
   for (std::size_t at = 0; at < piece.size();) {
     const std::size_t begin = at;
     next_code_point(piece, at);
-    const int id = character_id(piece.substr(begin, at - begin));
-    if (id < 0) continue;
+    int id = character_id(piece.substr(begin, at - begin));
+    const bool is_known = id >= 0;
+    const bool is_left_out = !is_known && (unknown_token_.empty() || (fuse_unknown_ && !was_known));
+    was_known = is_known;
+    if (is_left_out) continue;
+    if (!is_known) id = unknown_id();
     const int position = static_cast<int>(symbols.size());
     symbols.push_back({id, position - 1, position + 1});
   }
+  if (!symbols.empty()) symbols.back().next = -1;
+}
+
+void BytePairModel::encode_piece(std::string_view piece, Scratch& scratch, std::vector<int>& ids) const {
+  std::vector<Symbol>& symbols = scratch.symbols;
+  read_characters(piece, symbols);
   if (symbols.empty()) return;
-  symbols.back().next = -1;
 
   std::vector<Candidate>& candidates = scratch.candidates;
   candidates.clear();

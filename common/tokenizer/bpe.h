@@ -11,10 +11,11 @@ namespace trireme {
 
 class BytePairModel : public SubwordModel {
  public:
-  /// Throws Error(bad_data): dropout, unknown token, byte fallback, affixes; damaged vocabulary or merges.
+  /// Throws Error(bad_data): dropout, byte fallback, affixes; damaged vocabulary or merges.
   explicit BytePairModel(const JsonObject& json);
 
-  /// Characters that the vocabulary lacks are left out, as the reference does without an unknown token.
+  /// Characters that the vocabulary lacks become the unknown token, or are left out where there is none. ItemError when
+  /// the vocabulary lacks that token too.
   void encode(const Pieces& pieces, std::vector<int>& ids) const override;
   std::optional<int> id(std::string_view token) const override;
   const std::string* token(int id) const override;
@@ -47,11 +48,15 @@ class BytePairModel : public SubwordModel {
   void add_merge(Merge merge);
   const Merge* find_merge(int left, int right) const;
   int character_id(std::string_view character) const;
+  int unknown_id() const;
+  void read_characters(std::string_view piece, std::vector<Symbol>& symbols) const;
   void encode_piece(std::string_view piece, Scratch& scratch, std::vector<int>& ids) const;
   void add_candidate(int position, Scratch& scratch) const;
   void join(const Candidate& candidate, Scratch& scratch) const;
 
   bool ignore_merges_ = false;
+  std::string unknown_token_;  // empty: none
+  bool fuse_unknown_ = false;  // one for all characters in a row
   std::unordered_map<std::string, int, Hash, std::equal_to<>> ids_;
   std::vector<const std::string*> tokens_;  // by id
   std::vector<Merge> merges_;               // open addressing, a power of two

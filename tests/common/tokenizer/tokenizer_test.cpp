@@ -101,6 +101,18 @@ TEST(Tokenizer, AWholePieceMayBypassTheMerges) {
 
 TEST(Tokenizer, CharactersBeyondTheVocabularyAreLeftOut) { EXPECT_THAT(parse({}).encode("axbc"), ElementsAre(5)); }
 
+TEST(Tokenizer, CharactersBeyondTheVocabularyBecomeTheUnknownTokenWhereThereIsOne) {
+  const Tokenizer each = parse({.options = R"(,"unk_token":"c","fuse_unk":false)"});
+  EXPECT_THAT(each.encode("axyb"), ElementsAre(0, 2, 2, 1));
+  EXPECT_THAT(each.encode("abx"), ElementsAre(5));  // it takes part in merges
+  const Tokenizer fused = parse({.options = R"(,"unk_token":"c","fuse_unk":true)"});
+  EXPECT_THAT(fused.encode("axyb"), ElementsAre(0, 2, 1));
+  EXPECT_THAT(fused.encode("axbx"), ElementsAre(0, 2, 4));
+  const Tokenizer lost = parse({.options = R"(,"unk_token":"<unk>")"});
+  EXPECT_THAT(lost.encode("abc"), ElementsAre(5));
+  EXPECT_THROW(lost.encode("abx"), ItemError);
+}
+
 TEST(Tokenizer, KindsThatAreNotSupportedAreNamedWithTheirPlace) {
   EXPECT_THAT(refusal({.normalizer = R"({"type":"NFKC"})"}), HasSubstr("file: normalizer: type: 'NFKC'"));
   EXPECT_THAT(refusal({.pre_tokenizer = R"({"type":"Sequence","pretokenizers":[{"type":"Metaspace"}]})"}),
@@ -110,8 +122,8 @@ TEST(Tokenizer, KindsThatAreNotSupportedAreNamedWithTheirPlace) {
   EXPECT_THAT(refusal({.pre_tokenizer = "null"}), HasSubstr("pre_tokenizer"));
   EXPECT_THAT(refusal({.version = R"("2.0")"}), HasSubstr("version"));
   EXPECT_THAT(refusal({.more = R"(,"surprise":1)"}), HasSubstr("surprise"));
-  for (const char* option : {R"(,"dropout":0.1)", R"(,"unk_token":"a")", R"(,"byte_fallback":true)",
-                             R"(,"end_of_word_suffix":"</w>")", R"(,"continuing_subword_prefix":"##")", R"(,"x":1)"}) {
+  for (const char* option : {R"(,"dropout":0.1)", R"(,"byte_fallback":true)", R"(,"end_of_word_suffix":"</w>")",
+                             R"(,"continuing_subword_prefix":"##")", R"(,"x":1)"}) {
     EXPECT_THAT(refusal({.options = option}), HasSubstr("file: model: ")) << option;
   }
   EXPECT_THAT(error_of([] {
