@@ -41,6 +41,12 @@ std::string place(const FileTensor& tensor) {
          printable(tensor.entry->name, 200);
 }
 
+/// Where a tensor of the part should have been: its file, or that it has several.
+std::string place_of_missing(const std::string& name, const ModelPart& part) {
+  if (part.shards.size() != 1) return name + " (" + std::to_string(part.shards.size()) + " files)";
+  return name + "/" + std::filesystem::path(part.shards[0]).filename().string();
+}
+
 void check_rows(const Parameters::Want& want) {
   const std::int64_t rows = want.shape.empty() ? 1 : want.shape[0];
   if (want.slot == nullptr || want.first_row < 0 || want.rows < 0 || want.rows > rows ||
@@ -72,7 +78,7 @@ std::vector<FileTensor> list_tensors(const ModelFiles& files) {
 Account take_account(const ModelFiles& files, std::vector<FileTensor>& tensors, const PartParameters& wanted) {
   Account account{std::vector<std::uint8_t>(tensors.size(), unknown), {}};
   for (const auto& [part, parameters] : wanted) {
-    files.part(part);  // throws where the folder has no such part
+    const ModelPart& listed = files.part(part);  // throws where the folder has no such part
     std::unordered_map<std::string, std::size_t> index;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       if (*tensors[i].part == part) index.emplace(tensors[i].entry->name, i);
@@ -86,7 +92,7 @@ Account take_account(const ModelFiles& files, std::vector<FileTensor>& tensors, 
       check_rows(want);
       const auto found = index.find(want.name);
       if (found == index.end()) {
-        account.problems.push_back(part + ": " + want.name + " is missing");
+        account.problems.push_back(place_of_missing(part, listed) + ": " + want.name + " is missing");
         continue;
       }
       FileTensor& tensor = tensors[found->second];

@@ -170,9 +170,9 @@ TEST(LoadWeights, NamesEveryTensorThatDoesNotFitBeforeAnyIsRead) {
   const std::string message = refusal(files, wanted);
   EXPECT_TRUE(contains(message, folder.path().string() + ": 5 tensors")) << message;
   EXPECT_TRUE(contains(message, "transformer/model.safetensors: wide has shape [2, 3], not [3, 2]")) << message;
-  EXPECT_TRUE(contains(message, "transformer: absent.weight is missing")) << message;
+  EXPECT_TRUE(contains(message, "transformer/model.safetensors: absent.weight is missing")) << message;
   EXPECT_TRUE(contains(message, "double is F64, not F32, BF16 or F16")) << message;
-  EXPECT_TRUE(contains(message, "vae: decoder.conv_in.weight is missing")) << message;
+  EXPECT_TRUE(contains(message, "vae/model.safetensors: decoder.conv_in.weight is missing")) << message;
   EXPECT_TRUE(contains(message, "transformer/model.safetensors: surplus is not part of the model")) << message;
   EXPECT_FALSE(contains(message, "fine")) << message;
   EXPECT_FALSE(contains(message, "\n")) << message;
