@@ -13,6 +13,7 @@ namespace trireme {
 namespace {
 
 constexpr double kAnyFactor = 1e6;
+constexpr double kUsualScaling = 0.18215;  // of AutoencoderKL; those of Z-Image say 0.3611
 
 /// Nearest neighbour, then the convolution.
 at::Tensor upsampled(const at::Tensor& x, const nn::Conv2d& conv) {
@@ -46,7 +47,7 @@ AutoencoderConfig autoencoder_config(const PartConfig& part) {
   config.sample_size = json.get_int_or("sample_size", 1024, 1, 1 << 20);
   config.post_quant_conv = json.get_bool_or("use_post_quant_conv", true);
   config.mid_attention = json.get_bool_or("mid_block_add_attention", true);
-  config.scaling_factor = json.get_double_or("scaling_factor", 0.3611, 1e-6, kAnyFactor);
+  config.scaling_factor = json.get_double_or("scaling_factor", kUsualScaling, 1e-6, kAnyFactor);
   config.shift_factor = json.get_double_or("shift_factor", 0, -kAnyFactor, kAnyFactor);
   for (const std::int64_t channels : config.channels) {
     if (channels % config.groups != 0) {

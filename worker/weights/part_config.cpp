@@ -37,9 +37,9 @@ std::optional<std::int64_t> PartConfig::count(std::string_view prefix) const {
 }
 
 std::int64_t PartConfig::size(const std::string& key, std::optional<std::int64_t> from_shapes,
-                              std::optional<std::int64_t> fallback) const {
+                              std::optional<std::int64_t> fallback, std::int64_t min) const {
   const JsonObject object = json();
-  if (object.has(key)) return object.get_int(key, 1, kLargestSize);
+  if (object.has(key)) return object.get_int(key, min, kLargestSize);
   if (from_shapes) return *from_shapes;
   if (fallback) return *fallback;
   object.fail(key, "missing, and no tensor tells it");

@@ -30,9 +30,10 @@ class PartConfig {
   /// 1 + the largest n of tensors named `prefix`n.…; nothing when there is none.
   std::optional<std::int64_t> count(std::string_view prefix) const;
 
-  /// The key as a size of at least 1; missing: what shapes said, else `fallback`, else the error that names the key.
+  /// The key as a size of at least `min`; missing: what shapes said, else `fallback`, else the error that names the
+  /// key.
   std::int64_t size(const std::string& key, std::optional<std::int64_t> from_shapes,
-                    std::optional<std::int64_t> fallback = {}) const;
+                    std::optional<std::int64_t> fallback = {}, std::int64_t min = 1) const;
 
  private:
   const ModelPart& part_;

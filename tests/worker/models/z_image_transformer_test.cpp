@@ -115,6 +115,25 @@ TEST(TransformerConfig, TakesSizesFromShapesWhereTheConfigIsSilent) {
   }
 }
 
+TEST(TransformerConfig, MayHaveNoRefiners) {
+  ModelFiles files = read_model_files(test::source_folder() / "models" / "z_image_tiny", /*weights=*/true);
+  ModelPart& part = files.parts["transformer"];
+  std::erase_if(part.tensors,
+                [](const TensorEntry& tensor) { return tensor.name.find("_refiner.") != tensor.name.npos; });
+  nlohmann::json config = nlohmann::json::parse(part.config);
+  config["n_refiner_layers"] = 0;
+  part.config = config.dump();
+  EXPECT_EQ(transformer_config(PartConfig(files, "transformer")).refiners, 0);
+  config.erase("n_refiner_layers");
+  part.config = config.dump();
+  const TransformerConfig bare = transformer_config(PartConfig(files, "transformer"));
+  EXPECT_EQ(bare.refiners, 0);
+  Transformer transformer(bare);
+  Parameters parameters;
+  transformer.want(parameters);
+  EXPECT_EQ(parameters.wants().size(), part.tensors.size());
+}
+
 TEST(TransformerConfig, HasTheReleasedSizesWithoutTensors) {
   ModelFiles files;
   files.parts["transformer"].config =

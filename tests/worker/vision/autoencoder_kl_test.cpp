@@ -93,6 +93,14 @@ TEST(AutoencoderConfig, TakesSizesFromShapesWhereTheConfigIsSilent) {
   EXPECT_EQ(config.factor(), 8);
 }
 
+TEST(AutoencoderConfig, ScalesAsDiffusersDoesWhereTheConfigIsSilent) {
+  ModelFiles files = read_model_files(test::source_folder() / "models" / "z_image_tiny", /*weights=*/true);
+  files.parts["vae"].config = R"({"norm_num_groups": 8, "use_post_quant_conv": false, "shift_factor": null})";
+  const AutoencoderConfig config = autoencoder_config(PartConfig(files, "vae"));
+  EXPECT_EQ(config.scaling_factor, 0.18215);
+  EXPECT_EQ(config.shift_factor, 0);
+}
+
 TEST(AutoencoderConfig, RefusesGroupsThatDoNotDivideTheChannels) {
   ModelFiles files = read_model_files(test::source_folder() / "models" / "z_image_tiny", /*weights=*/true);
   files.parts["vae"].config = R"({"norm_num_groups": 32})";
