@@ -6,12 +6,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <deque>
 #include <optional>
 
+#include "common/steady_clock.h"
 #include "tests/worker/exchange/on_ranks.h"
 #include "worker/device.h"
 #include "worker/exchange/exchange.h"
@@ -24,8 +24,6 @@ struct Options {
   double compute_seconds = 0.5;
   int side = 1024;  // pixels
 };
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Work of a fixed length on the device, and pictures. On a GPU a unit is enqueued behind the one that runs, as the
 /// real engine does.
@@ -81,13 +79,13 @@ class TimedEngine {
     for (int i = 0; i < products_; ++i) at::mm(matrix_, matrix_);
     next.picture = picture_.clone();
     next.span.ended.record(device_);
-    next.span.begin = now();
+    next.span.begin = steady_seconds();
     next.span.end = next.span.begin + options_.compute_seconds;
     running_.push_back(std::move(next));
   }
 
   bool over(Running& unit) {
-    if (device_.is_cpu() ? now() < unit.span.end : !unit.span.ended.done()) return false;
+    if (device_.is_cpu() ? steady_seconds() < unit.span.end : !unit.span.ended.done()) return false;
     if (last_) {
       gaps_.push_back(device_.is_cpu() ? unit.span.begin - last_->end : unit.span.begun.seconds_since(last_->ended));
     }
@@ -168,7 +166,7 @@ void measure(Transport& transport, at::Device device, const Options& options, in
 
   Figures mine;
   while (!exchange.finished()) {
-    const double start = now();
+    const double start = steady_seconds();
     bool worked = exchange.progress();
     while (auto unit = exchange.next_unit()) engine.submit(std::move(*unit));
     if (auto finished = engine.progress()) {
@@ -176,7 +174,7 @@ void measure(Transport& transport, at::Device device, const Options& options, in
       worked = true;
     }
     if (dealer) dealer->progress(exchange);
-    mine.longest_pass = std::max(mine.longest_pass, now() - start);
+    mine.longest_pass = std::max(mine.longest_pass, steady_seconds() - start);
     if (!worked) on_ranks::nap();
   }
   for (const double gap : engine.gaps()) {

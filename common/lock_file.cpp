@@ -5,9 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
@@ -16,6 +14,7 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "common/host.h"
 #include "common/json.h"
 #include "common/utc.h"
 
@@ -100,9 +99,7 @@ bool same_file(int descriptor, const char* path) {
 
 LockHolder this_process() {
   LockHolder self;
-  std::array<char, HOST_NAME_MAX + 1> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  self.host = host.data();
+  self.host = host_name();
   self.boot = first_line("/proc/sys/kernel/random/boot_id");
   std::error_code ignored;
   self.pid_namespace = std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/files.h"
+#include "common/host.h"
 #include "common/lock_file.h"
 
 namespace trireme::rank_log {
@@ -68,9 +69,7 @@ void begin(const std::filesystem::path& log, int rank, int launch, const LockFil
     last_will.lock = ::dup(lock->descriptor());
     lock->path().string().copy(last_will.lock_path.data(), last_will.lock_path.size() - 1);
   }
-  std::array<char, HOST_NAME_MAX + 1> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  const std::string start = "\n" + start_of(launch) + "rank=" + std::to_string(rank) + " host=" + host.data() +
+  const std::string start = "\n" + start_of(launch) + "rank=" + std::to_string(rank) + " host=" + host_name() +
                             " pid=" + std::to_string(::getpid()) + "\n";
   const Descriptor once(::dup(fd));
   write_all(once, start, log);

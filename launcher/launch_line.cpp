@@ -1,6 +1,5 @@
 #include "launcher/launch_line.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <sstream>
 
 #include "common/errors.h"
+#include "common/host.h"
 
 namespace trireme {
 namespace {
@@ -66,9 +66,7 @@ LaunchLine compose_launch(const LaunchRequest& request, const Machine& machine) 
 
 Machine look_at_machine() {
   Machine machine;
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  if (sched_getaffinity(0, sizeof mask, &mask) == 0) machine.cores = std::max(1, CPU_COUNT(&mask));
+  machine.cores = usable_cpus();
   machine.root = geteuid() == 0;
   machine.slurm = std::getenv("SLURM_JOB_ID") != nullptr && on_path("srun");
   if (on_path("mpirun")) {

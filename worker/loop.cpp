@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "common/steady_clock.h"
 #include "worker/signals.h"
 
 namespace trireme {
@@ -12,8 +13,6 @@ namespace {
 
 constexpr auto kIdleSleep = std::chrono::microseconds(100);
 constexpr double kSilence = 1.5;  // stall timeouts: a stuck rank's own watchdog speaks first and knows more
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// What only grows while a rank gets on with its work.
 std::uint64_t work_done(const LoopParts& parts) {
@@ -59,7 +58,7 @@ bool pass(LoopParts& parts) {
 LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
   // Often enough that two lost intervals are far from a stall.
   const double interval = std::min(settings.interval_seconds, settings.stall_timeout_seconds / 4);
-  const double start = now();
+  const double start = steady_seconds();
   double before = start, next_interval = start;
   std::uint64_t done_before = 0;
   LoopReport report;
@@ -69,7 +68,7 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
     const bool active = pass(parts);
     if (!active) std::this_thread::sleep_for(kIdleSleep);
 
-    const double time = now();
+    const double time = steady_seconds();
     (idle ? report.pulse.idle_seconds : report.pulse.busy_seconds) += time - before;
     if (active) report.pulse.longest_pass_seconds = std::max(report.pulse.longest_pass_seconds, time - before);
     before = time;
@@ -86,7 +85,7 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
     if (parts.monitor) parts.monitor(time - start);
   }
   report.code = parts.exchange.exit_code();
-  report.seconds = now() - start;
+  report.seconds = steady_seconds() - start;
   report.pulse.slices_done = parts.engine.slices_done();
   return report;
 }

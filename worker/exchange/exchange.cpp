@@ -1,9 +1,9 @@
 #include "worker/exchange/exchange.h"
 
-#include <chrono>
 #include <thread>
 #include <utility>
 
+#include "common/steady_clock.h"
 #include "worker/device.h"
 #include "worker/exchange/codec.h"
 #include "worker/exchange/messages.h"
@@ -12,10 +12,6 @@
 
 namespace trireme {
 namespace {
-
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 template <class... Functions>
 struct Overloaded : Functions... {

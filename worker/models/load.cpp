@@ -1,12 +1,12 @@
 #include "worker/models/load.h"
 
-#include <chrono>
+#include "common/steady_clock.h"
 
 namespace trireme {
 
 LoadedModel load_model(const std::string& family, const ModelSettings& settings, Transport& transport,
                        const std::function<void()>& on_progress) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = steady_seconds();
   LoadedModel loaded;
   const bool dummy = settings.job.model.weights == "dummy";
   ModelFiles files;
@@ -21,7 +21,7 @@ LoadedModel load_model(const std::string& family, const ModelSettings& settings,
   } else if (family != "fake") {
     loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress);
   }
-  loaded.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  loaded.report.seconds = steady_seconds() - start;
   return loaded;
 }
 

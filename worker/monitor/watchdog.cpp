@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/errors.h"
+#include "common/steady_clock.h"
 
 namespace trireme {
 namespace {
@@ -35,12 +36,11 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::run() {
-  using Clock = std::chrono::steady_clock;
   StallDetector detector(timeout_);
   const auto interval = std::chrono::duration<double>(std::clamp(timeout_ / 10, 0.05, 1.0));
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, interval, [this] { return stop_; })) {
-    const double now = std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+    const double now = steady_seconds();
     const Busy busy = busy_.load(std::memory_order_relaxed);
     if (!detector.stalled(now, counter_.load(std::memory_order_relaxed), busy)) continue;
     std::thread last_resort([] {

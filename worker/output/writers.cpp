@@ -1,24 +1,16 @@
 #include "worker/output/writers.h"
 
-#include <sched.h>
-
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "common/errors.h"
+#include "common/host.h"
+#include "common/steady_clock.h"
 
 namespace trireme {
 namespace {
 
 constexpr int kMaxThreads = 8;
-
-/// Cores in this process' mask: the launcher may have bound it to one.
-int usable_cores() {
-  cpu_set_t mask;
-  CPU_ZERO(&mask);
-  return ::sched_getaffinity(0, sizeof mask, &mask) == 0 ? std::max(1, CPU_COUNT(&mask)) : 1;
-}
 
 }  // namespace
 
@@ -28,7 +20,7 @@ Writers::Writers(const SinkSettings& settings, const std::vector<std::string_vie
     if (entry == kSinks.end()) throw Error(ExitCode::internal, "there is no sink named " + std::string(name));
     sinks_.push_back(entry->make(settings));
   }
-  const int count = threads > 0 ? threads : std::min(kMaxThreads, usable_cores());
+  const int count = threads > 0 ? threads : std::min(kMaxThreads, usable_cpus());
   for (int i = 0; i < count; ++i) threads_.emplace_back([this] { run(); });
 }
 
@@ -89,13 +81,13 @@ void Writers::run() {
 void Writers::write(Work& work) const {
   Written& written = work.written;
   if (!written.error.empty()) return;
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = steady_seconds();
   try {
     for (const auto& sink : sinks_) sink->write(written.item, work.result, written);
   } catch (const ItemError& e) {
     written.error = e.what();
   }
-  written.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  written.seconds = steady_seconds() - begin;
 }
 
 }  // namespace trireme

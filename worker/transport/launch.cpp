@@ -1,6 +1,5 @@
 #include "worker/transport/launch.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <exception>
 #include <utility>
 
+#include "common/host.h"
 #include "worker/transport/mpi_handles.h"
 #include "worker/transport/transport.h"
 
@@ -47,17 +47,6 @@ Environment current_environment() {
     if (equals) all.emplace(std::string_view(*entry, equals - *entry), equals + 1);
   }
   return all;
-}
-
-int own_cpus() {
-  cpu_set_t mask;
-  return sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
-}
-
-std::string host_name() {
-  char text[256] = {};
-  gethostname(text, sizeof text - 1);
-  return text;
 }
 
 }  // namespace
@@ -110,7 +99,7 @@ std::optional<std::string> binding_advice(const Launch& launch, int threads) {
 MpiSession::MpiSession(bool allow_singleton) {
   const Launcher launcher = recognise_launcher(current_environment());
   launch_.host = host_name();
-  launch_.cpu_count = own_cpus();
+  launch_.cpu_count = usable_cpus();
   launch_.host_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   if (!launcher.has_mpi) {
     refuse_singletons(launcher, 1, allow_singleton);

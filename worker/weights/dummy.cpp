@@ -4,9 +4,9 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/cuda/CUDAGeneratorImpl.h>
 
-#include <chrono>
 #include <string_view>
 
+#include "common/steady_clock.h"
 #include "worker/device.h"
 #include "worker/weights/loader.h"
 #include "worker/weights/storage.h"
@@ -29,7 +29,7 @@ at::Generator make_generator(at::Device device) {
 }  // namespace
 
 LoadReport make_dummy_weights(const PartParameters& wanted, at::ScalarType dtype, at::Device device) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = steady_seconds();
   LoadReport report;
   report.bytes_kept = allocate_parameters(wanted, dtype, device);
   at::Generator generator = make_generator(device);
@@ -45,7 +45,7 @@ LoadReport make_dummy_weights(const PartParameters& wanted, at::ScalarType dtype
   }
   device::synchronize(device);
   report.peak_allocated = device::memory(device).peak_allocated;
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = steady_seconds() - start;
   return report;
 }
 

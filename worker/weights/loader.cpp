@@ -9,6 +9,7 @@
 
 #include "common/errors.h"
 #include "common/log.h"
+#include "common/steady_clock.h"
 #include "worker/device.h"
 #include "worker/weights/accounting.h"
 #include "worker/weights/chunks.h"
@@ -201,13 +202,13 @@ void Loading::run(LoadReport& report) {
 
 LoadReport load_weights(const ModelFiles& files, const PartParameters& wanted, at::ScalarType dtype, at::Device device,
                         Transport& transport, const std::function<void()>& on_progress, const LoadSizes& sizes) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = steady_seconds();
   LoadReport report;
   std::vector<FileTensor> tensors = account(files, wanted, transport);
   report.bytes_kept = allocate_parameters(wanted, dtype, device);
   Loading(std::move(tensors), dtype, device, transport, on_progress, sizes).run(report);
   report.peak_allocated = device::memory(device).peak_allocated;
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = steady_seconds() - start;
   log::info("weights loaded", {{"seconds", report.seconds},
                                {"bytes_read", report.bytes_read},
                                {"bytes_kept", report.bytes_kept},

@@ -4,20 +4,18 @@
 // Prints one line for each; any unit lost, doubled or changed ends all ranks with a message.
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 
+#include "common/steady_clock.h"
 #include "tests/worker/exchange/on_ranks.h"
 #include "tests/worker/exchange/small_job.h"
 
 namespace trireme {
 namespace {
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
 void random_jobs(Transport& transport, at::Device device, int jobs) {
   small_job::Report sum;
-  const double start = now();
+  const double start = steady_seconds();
   for (int seed = 0; seed < jobs; ++seed) {
     const small_job::Script script = small_job::random_script(static_cast<std::uint64_t>(seed), transport.size());
     const small_job::Report report = small_job::run(transport, script, device, on_ranks::nap);
@@ -27,7 +25,8 @@ void random_jobs(Transport& transport, at::Device device, int jobs) {
   }
   if (transport.rank() != 0) return;
   std::printf("%d random jobs over %s on %d ranks: %d units delivered, %d returned, %d not handed out, %.1f s\n", jobs,
-              transport.carrier(), transport.size(), sum.delivered, sum.returned, sum.left_over, now() - start);
+              transport.carrier(), transport.size(), sum.delivered, sum.returned, sum.left_over,
+              steady_seconds() - start);
 }
 
 void stress(Transport& transport, at::Device device, int refills) {
@@ -42,9 +41,9 @@ void stress(Transport& transport, at::Device device, int refills) {
   script.recalls = 200;
   script.pool_bytes = 2u << 20;
   const Traffic before = transport.traffic();
-  const double start = now();
+  const double start = steady_seconds();
   const small_job::Report report = small_job::run(transport, script, device, on_ranks::nap);
-  const double seconds = now() - start;
+  const double seconds = steady_seconds() - start;
   if (transport.rank() != 0) return;
   const Traffic after = transport.traffic();
   std::printf(

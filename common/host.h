@@ -1,0 +1,12 @@
+#pragma once
+// This machine as a process of a job sees it. Any thread; nothing fails.
+
+#include <string>
+
+namespace trireme {
+
+std::string host_name();
+/// CPUs in this process' mask: a launcher may have bound it to one.
+int usable_cpus();
+
+}  // namespace trireme
