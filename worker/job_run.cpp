@@ -82,6 +82,20 @@ void open_log(const Job& job, const Launch& launch, int run_launch, const RunDir
   log::info("rank starts", {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
 }
 
+RankReport rank_report(const Launch& launch, at::Device device, const LoopReport& loop, const Transport& transport) {
+  RankReport report;
+  report.rank = launch.rank;
+  report.host = launch.host;
+  report.device = device::name(device);
+  report.loop_seconds = loop.seconds;
+  report.busy_seconds = loop.busy_seconds;
+  report.idle_seconds = loop.idle_seconds;
+  report.longest_pass_seconds = loop.longest_pass_seconds;
+  report.peak_memory_bytes = device::memory(device).peak_allocated;
+  report.traffic = transport.traffic();
+  return report;
+}
+
 }  // namespace
 
 ExitCode run_job(const Arguments& arguments, const Launch& launch) {
@@ -131,12 +145,16 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   Exchange exchange(*transport, {});
   WholeModelEngine engine(*loaded.model);
   LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}};
-  LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, {}};
-  loop_settings.start.load_seconds = loaded.report.seconds;
+  const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds};
+  const auto report_of_all = [&](const LoopReport& loop) {
+    RankReport mine = rank_report(launch, device, loop, *transport);
+    mine.load_seconds = loaded.report.seconds;
+    return gather_rank_reports(*transport, mine);
+  };
   if (launch.rank != 0) {
     exchange.scatter_first({});
     const LoopReport report = run_loop(parts, loop_settings);
-    gather_rank_reports(*transport, make_rank_report(launch, device, report, *transport));
+    report_of_all(report);
     rank_log::end(rank_log::Ending::finished);
     return report.code;
   }
@@ -146,13 +164,13 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   Coordinator coordinator({exchange, *policy, directory->journal(), writers}, launch.size,
                           static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2)),
                           remaining_work(plan, *directory));
-  Monitor monitor({job, launch, plan, *directory, *transport, coordinator, exchange},
+  Monitor monitor({job, launch, plan, *directory, *transport, coordinator},
                   choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());
   parts.coordinator = &coordinator;
   parts.monitor = [&monitor](double seconds) { monitor.update(seconds); };
   const LoopReport report = run_loop(parts, loop_settings);
-  monitor.finish(report, gather_rank_reports(*transport, make_rank_report(launch, device, report, *transport)));
+  monitor.finish(report.code, report_of_all(report));
   directory->journal().finish(report.code);
   rank_log::end(rank_log::Ending::finished);
   return report.code;

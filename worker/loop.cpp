@@ -62,15 +62,14 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
   double before = start, next_interval = start;
   std::uint64_t done_before = 0;
   LoopReport report;
-  report.pulse = settings.start;
   while (!parts.exchange.finished()) {
     const bool idle = parts.engine.idle();
     const bool active = pass(parts);
     if (!active) std::this_thread::sleep_for(kIdleSleep);
 
     const double time = steady_seconds();
-    (idle ? report.pulse.idle_seconds : report.pulse.busy_seconds) += time - before;
-    if (active) report.pulse.longest_pass_seconds = std::max(report.pulse.longest_pass_seconds, time - before);
+    (idle ? report.idle_seconds : report.busy_seconds) += time - before;
+    if (active) report.longest_pass_seconds = std::max(report.longest_pass_seconds, time - before);
     before = time;
     const std::uint64_t done = work_done(parts);
     if (done != done_before) parts.watchdog.beat();
@@ -78,15 +77,13 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
     say_what_is_in_hand(parts);
     if (time >= next_interval) {
       next_interval = time + interval;
-      report.pulse.slices_done = parts.engine.slices_done();
-      parts.exchange.send_pulse(report.pulse);
+      parts.exchange.send_pulse();
       refuse_silence(parts, kSilence * settings.stall_timeout_seconds);
     }
     if (parts.monitor) parts.monitor(time - start);
   }
   report.code = parts.exchange.exit_code();
   report.seconds = steady_seconds() - start;
-  report.pulse.slices_done = parts.engine.slices_done();
   return report;
 }
 

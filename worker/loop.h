@@ -25,13 +25,13 @@ struct LoopParts {
 struct LoopSettings {
   double interval_seconds = 5;         // of pulses and status
   double stall_timeout_seconds = 600;  // a rank that is silent for so long ends the job
-  Pulse start;                         // figures that do not change in the loop: load_seconds
 };
 
 struct LoopReport {
   ExitCode code = ExitCode::ok;
   double seconds = 0;
-  Pulse pulse;  // the last figures of this rank
+  double busy_seconds = 0, idle_seconds = 0;  // idle: no unit in the engine
+  double longest_pass_seconds = 0;            // in which anything happened
 };
 
 /// Until FINISH. Throws Error(stopped_early) naming a rank that has been silent for too long.

@@ -26,7 +26,6 @@ struct Exchange::Impl {
         clock(settings.clock ? std::move(settings.clock) : steady_seconds),
         stream(transport.device(), /*high_priority=*/true),
         worker(transport),
-        pulses(static_cast<std::size_t>(transport.size())),
         heard(static_cast<std::size_t>(transport.size()), clock()) {
     if (transport.rank() == 0) rank_zero.emplace(transport, settings.pool_bytes, clock);
   }
@@ -44,7 +43,6 @@ struct Exchange::Impl {
   device::Stream stream;
   WorkerSide worker;
   std::optional<RankZeroSide> rank_zero;
-  std::vector<Pulse> pulses;
   std::vector<double> heard;  // when, of each rank
 };
 
@@ -81,9 +79,8 @@ void Exchange::Impl::dispatch(int from, const message::Any& message) {
                  [&](const message::Drain& m) { to_rank_zero(m); },
                  [&](const message::FinishAck& m) { to_rank_zero(m); }, [&](const message::Grant& m) { to_worker(m); },
                  [&](const message::Recall& m) { to_worker(m); }, [&](const message::Finish& m) { to_worker(m); },
-                 [&](const Pulse& m) {
+                 [&](const message::Pulse&) {
                    if (!rank_zero && from != 0) throw Error(ExitCode::internal, "only rank 0 may say this");
-                   pulses[static_cast<std::size_t>(from)] = m;
                  }},
       message);
 }
@@ -162,13 +159,12 @@ void Exchange::ask_to_drain() {
   if (!impl_->ending()) impl_->transport.send(0, message::encode(message::Drain{}));
 }
 
-void Exchange::send_pulse(const Pulse& pulse) {
+void Exchange::send_pulse() {
   if (impl_->ending()) return;  // nobody listens any more
   Transport& transport = impl_->transport;
-  impl_->pulses[static_cast<std::size_t>(transport.rank())] = pulse;
-  if (transport.rank() != 0) transport.send(0, message::encode(pulse));
+  if (transport.rank() != 0) transport.send(0, message::encode(message::Pulse{}));
   for (int rank = 1; transport.rank() == 0 && rank < transport.size(); ++rank) {
-    transport.send(rank, message::encode(pulse));
+    transport.send(rank, message::encode(message::Pulse{}));
   }
 }
 
@@ -203,11 +199,6 @@ void Exchange::recall(int from) {
 
 std::optional<Exchange::Returned> Exchange::take_returned() { return impl_->coordinator().take_returned(); }
 bool Exchange::drain_asked() const { return impl_->coordinator().drain_asked(); }
-
-const Pulse& Exchange::pulse(int rank) const {
-  impl_->check_rank_of(rank);
-  return impl_->pulses[static_cast<std::size_t>(rank)];
-}
 
 void Exchange::finish(ExitCode code) { impl_->coordinator().finish(code); }
 

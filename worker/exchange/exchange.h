@@ -23,16 +23,6 @@
 
 namespace trireme {
 
-/// A rank's sign of life and its figures, sent at every monitor interval; both ways, so that a stopped rank 0 is
-/// noticed too.
-struct Pulse {
-  std::uint64_t slices_done = 0, units_done = 0;
-  double busy_seconds = 0, idle_seconds = 0;  // since the loop began; idle = no unit in hand
-  double longest_pass_seconds = 0;            // of the loop
-  double load_seconds = 0;                    // weights
-  std::uint64_t peak_memory_bytes = 0;
-};
-
 /// Results of one unit on rank 0, in host memory. The tensors keep their buffer of the pool: drop them to free it.
 struct Delivery {
   int from = 0;
@@ -67,8 +57,9 @@ class Exchange {
   /// not yet taken with `next_unit`.
   bool recall_wanted();
   void return_units(std::vector<Unit> units);
-  void ask_to_drain();                              // this rank got USR1: tells rank 0
-  void send_pulse(const Pulse& pulse);              // a worker to rank 0; rank 0 to all
+  void ask_to_drain();  // this rank got USR1: tells rank 0
+  /// A sign of life: a worker's to rank 0, rank 0's to all, so that a stopped rank 0 is noticed too.
+  void send_pulse();
   double seconds_since_heard_from(int rank) const;  // any message counts; rank 0 hears all, a worker only rank 0
   bool outstanding() const;                         // results, grants or transfers not complete: not idle
 
@@ -88,7 +79,6 @@ class Exchange {
   void recall(int from);
   std::optional<Returned> take_returned();
   bool drain_asked() const;  // some rank asked
-  const Pulse& pulse(int rank) const;
   /// When all credits are home and the writers are durable: Error(internal) while a unit is out or a delivery waits.
   void finish(ExitCode code);
 

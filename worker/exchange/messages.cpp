@@ -51,6 +51,8 @@ void write(wire::Writer&, const FinishAck&) {}
 void read(wire::Reader&, FinishAck&) {}
 void write(wire::Writer&, const Recall&) {}
 void read(wire::Reader&, Recall&) {}
+void write(wire::Writer&, const Pulse&) {}
+void read(wire::Reader&, Pulse&) {}
 
 void write(wire::Writer& out, const Grant& m) {
   out.number(m.seq);
@@ -78,25 +80,6 @@ void read(wire::Reader& in, Finish& m) {
     }
   }
   in.fail("an exit code, found " + std::to_string(value));
-}
-
-void write(wire::Writer& out, const Pulse& m) {
-  out.number(m.slices_done);
-  out.number(m.units_done);
-  out.number(m.busy_seconds);
-  out.number(m.idle_seconds);
-  out.number(m.longest_pass_seconds);
-  out.number(m.load_seconds);
-  out.number(m.peak_memory_bytes);
-}
-void read(wire::Reader& in, Pulse& m) {
-  m.slices_done = in.number<std::uint64_t>();
-  m.units_done = in.number<std::uint64_t>();
-  m.busy_seconds = in.number<double>();
-  m.idle_seconds = in.number<double>();
-  m.longest_pass_seconds = in.number<double>();
-  m.load_seconds = in.number<double>();
-  m.peak_memory_bytes = in.number<std::uint64_t>();
 }
 
 /// The variant's alternative number `kind`, read from `in`.

@@ -13,6 +13,9 @@
 
 namespace trireme::message {
 
+// Both ways between a worker and rank 0.
+struct Pulse {};  // still there
+
 // A worker to rank 0.
 struct Offer {
   std::uint64_t unit, bytes;  // bytes of the packed results

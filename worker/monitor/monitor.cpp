@@ -50,18 +50,18 @@ Status Monitor::status(const ProgressState& progress) const {
   return status;
 }
 
-Summary Monitor::summary(const LoopReport& loop, const std::vector<RankReport>& ranks) const {
+Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) const {
   Summary summary;
   summary.run_id = subject_.plan.run_id;
   summary.launch = subject_.directory.launch();
-  summary.exit_code = static_cast<int>(loop.code);
+  summary.exit_code = static_cast<int>(code);
   summary.policy = subject_.job.dispatch.policy;
   summary.carrier = subject_.transport.carrier();
   summary.facts = run_facts(ranks.at(0).device);
   summary.total = subject_.plan.items.size();
   summary.done = subject_.coordinator.done();
   summary.failed = subject_.coordinator.failed();
-  summary.seconds = loop.seconds;
+  summary.seconds = ranks.at(0).loop_seconds;
   for (const RankReport& rank : ranks) {
     const ReplicaTotals& made = subject_.coordinator.totals().at(static_cast<std::size_t>(rank.rank));
     RankSummary row;
@@ -93,16 +93,16 @@ void Monitor::update(double seconds) {
   log::flush();
 }
 
-void Monitor::finish(const LoopReport& loop, const std::vector<RankReport>& ranks) {
+void Monitor::finish(ExitCode code, const std::vector<RankReport>& ranks) {
   const RunPaths& paths = subject_.directory.paths();
-  const ProgressState now = progress(loop.seconds);
+  const ProgressState now = progress(ranks.at(0).loop_seconds);
   line_.finish(now);
   write_results(paths.results(), subject_.plan.items, subject_.coordinator.records());
-  const Summary total = summary(loop, ranks);
+  const Summary total = summary(code, ranks);
   write_summary(paths.summary(), total);
   Status last = status(now);
   last.state = "ended";
-  last.exit_code = static_cast<int>(loop.code);
+  last.exit_code = static_cast<int>(code);
   write_status(paths.status(), last);
   std::fprintf(stderr, "%s", closing_table(total).c_str());
   if (subject_.job.output.images == "png") {

@@ -1,12 +1,11 @@
 #pragma once
 // Rank 0's view of a running job: the progress line, status.json, and at the end results.jsonl, summary.json and the
-// closing table. Reads what coordinator and exchange know; never touches a GPU.
+// closing table. Reads what the coordinator knows; never touches a GPU.
 
 #include "common/run_directory.h"
 #include "common/status.h"
 #include "common/summary.h"
 #include "worker/dispatch/coordinator.h"
-#include "worker/exchange/exchange.h"
 #include "worker/monitor/progress.h"
 #include "worker/monitor/rank_report.h"
 #include "worker/plan.h"
@@ -22,19 +21,18 @@ class Monitor {
     const RunDirectory& directory;
     const Transport& transport;
     const Coordinator& coordinator;
-    const Exchange& exchange;
   };
   Monitor(Subject subject, ProgressMode mode);
 
   /// Cheap: called in every pass of the loop. `seconds` since the loop began.
   void update(double seconds);
   /// Writes results, summary and the last status, prints the closing table.
-  void finish(const LoopReport& loop, const std::vector<RankReport>& ranks);
+  void finish(ExitCode code, const std::vector<RankReport>& ranks);
 
  private:
   ProgressState progress(double seconds) const;
   Status status(const ProgressState& progress) const;
-  Summary summary(const LoopReport& loop, const std::vector<RankReport>& ranks) const;
+  Summary summary(ExitCode code, const std::vector<RankReport>& ranks) const;
 
   const Subject subject_;
   ProgressLine line_;

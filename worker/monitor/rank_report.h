@@ -1,13 +1,11 @@
 #pragma once
 // What each rank tells rank 0 at the end of a job, for the summary's table.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "worker/loop.h"
-#include "worker/transport/launch.h"
 #include "worker/transport/transport.h"
-#include "worker/weights/loader.h"
 
 namespace trireme {
 
@@ -19,9 +17,6 @@ struct RankReport {
   std::uint64_t peak_memory_bytes = 0;  // of the device's tensors; of the process on a CPU
   Traffic traffic;
 };
-
-RankReport make_rank_report(const Launch& launch, at::Device device, const LoopReport& loop,
-                            const Transport& transport);
 
 /// Collective: all ranks' reports on rank 0, in rank order; empty elsewhere.
 std::vector<RankReport> gather_rank_reports(Transport& transport, const RankReport& mine);

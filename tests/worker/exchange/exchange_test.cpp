@@ -214,12 +214,12 @@ TEST(Exchange, TakesTimeFromTheClockItIsGiven) {
                                                  : std::vector<std::vector<Unit>>{});
     if (transport.rank() == 1) {
       transport.barrier();
-      exchange.send_pulse({.slices_done = 42});
+      exchange.send_pulse();
     } else {
       now = 130;
       silence.push_back(exchange.seconds_since_heard_from(1));
       transport.barrier();
-      while (exchange.pulse(1).slices_done != 42) exchange.progress();
+      while (exchange.seconds_since_heard_from(1) > 0) exchange.progress();
       silence.push_back(exchange.seconds_since_heard_from(1));
       now = 131.5;
       silence.push_back(exchange.seconds_since_heard_from(1));

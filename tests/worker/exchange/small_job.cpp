@@ -247,7 +247,7 @@ Report run(Transport& transport, const Script& script, at::Device compute, void 
     if (passes == static_cast<std::uint64_t>(script.drain_after) && transport.rank() == draining_rank) {
       exchange.ask_to_drain();
     }
-    if (once_in(random, 50)) exchange.send_pulse({.units_done = passes});
+    if (once_in(random, 50)) exchange.send_pulse();
     if (coordinator) coordinator->progress(exchange);
     longest_pass = std::max(longest_pass, std::chrono::duration<double>(Clock::now() - begun).count());
     if (!worked) nap();
