@@ -42,14 +42,10 @@ struct Setup {
   std::uint64_t largest_result = 0;  // bytes
 
   Bytes encode() const {
-    const std::string text =
-        nlohmann::json{{"family", family}, {"launch", launch}, {"largest_result", largest_result}}.dump();
-    const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-    return {bytes, bytes + text.size()};
+    return to_bytes(nlohmann::json{{"family", family}, {"launch", launch}, {"largest_result", largest_result}}.dump());
   }
   static Setup decode(const Bytes& bytes) {
-    const auto* text = reinterpret_cast<const char*>(bytes.data());
-    const auto json = nlohmann::json::parse(text, text + bytes.size());
+    const auto json = nlohmann::json::parse(as_text(bytes));
     return {json.at("family"), json.at("launch"), json.at("largest_result")};
   }
 };

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "worker/exchange/wire.h"
+#include "worker/transport/wire.h"
 
 namespace trireme::codec {
 namespace {

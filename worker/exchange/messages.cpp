@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "worker/exchange/wire.h"
+#include "worker/transport/wire.h"
 
 namespace trireme::message {
 namespace {

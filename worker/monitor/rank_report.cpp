@@ -9,12 +9,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankReport, rank, host, device, load_seconds,
                                    idle_seconds, longest_pass_seconds, peak_memory_bytes, traffic)
 
 std::vector<RankReport> gather_rank_reports(Transport& transport, const RankReport& mine) {
-  const std::string text = nlohmann::json(mine).dump();
-  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
   std::vector<RankReport> reports;
-  for (const Bytes& report : transport.gather({bytes, bytes + text.size()}, 0)) {
-    const auto* begin = reinterpret_cast<const char*>(report.data());
-    reports.push_back(nlohmann::json::parse(begin, begin + report.size()).get<RankReport>());
+  for (const Bytes& report : transport.gather(to_bytes(nlohmann::json(mine).dump()), 0)) {
+    reports.push_back(nlohmann::json::parse(as_text(report)).get<RankReport>());
   }
   return reports;
 }

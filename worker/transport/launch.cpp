@@ -147,17 +147,10 @@ std::optional<std::string> describe_difference(const std::string& what, const st
 }
 
 void require_equal(Transport& transport, const std::string& what, const std::string& mine) {
-  const auto bytes = [](const std::string& text) {
-    const auto* begin = reinterpret_cast<const std::byte*>(text.data());
-    return Bytes(begin, begin + text.size());
-  };
-  const auto text = [](const Bytes& body) {
-    return std::string(reinterpret_cast<const char*>(body.data()), body.size());
-  };
   std::vector<std::string> values;
-  for (const Bytes& body : transport.gather(bytes(mine), 0)) values.push_back(text(body));
-  const std::string difference = text(transport.broadcast(bytes(describe_difference(what, values).value_or("")), 0));
-  if (!difference.empty()) throw ConfigError(difference);
+  for (const Bytes& body : transport.gather(to_bytes(mine), 0)) values.emplace_back(as_text(body));
+  const Bytes difference = transport.broadcast(to_bytes(describe_difference(what, values).value_or("")), 0);
+  if (!difference.empty()) throw ConfigError(std::string(as_text(difference)));
 }
 
 }  // namespace trireme

@@ -52,16 +52,12 @@ void require_own_gpus(std::span<const Seat> seats) {
   }
 }
 
-Bytes pack(const Seat& seat) {
-  const std::string text = seat.host + '\n' + seat.bus_id;
-  const auto* begin = reinterpret_cast<const std::byte*>(text.data());
-  return Bytes(begin, begin + text.size());
-}
+Bytes pack(const Seat& seat) { return to_bytes(seat.host + '\n' + seat.bus_id); }
 
 Seat unpack(const Bytes& body) {
-  const std::string text(reinterpret_cast<const char*>(body.data()), body.size());
+  const std::string_view text = as_text(body);
   const std::size_t middle = text.find('\n');
-  return {text.substr(0, middle), text.substr(middle + 1)};
+  return {std::string(text.substr(0, middle)), std::string(text.substr(middle + 1))};
 }
 
 /// Everybody's seat on every rank.

@@ -9,6 +9,15 @@ namespace {
 
 }  // namespace
 
+Bytes to_bytes(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 void check_rank(const Transport& transport, int rank) {
   if (rank < 0 || rank >= transport.size()) {
     refuse("no rank " + std::to_string(rank) + " among " + std::to_string(transport.size()));

@@ -11,12 +11,14 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace trireme {
 
 using Bytes = std::vector<std::byte>;
+Bytes to_bytes(std::string_view text);
+std::string_view as_text(std::span<const std::byte> bytes);
 
 struct Message {
   int from = 0;

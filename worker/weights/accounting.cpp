@@ -8,7 +8,7 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/utf8.h"
-#include "worker/exchange/wire.h"
+#include "worker/transport/wire.h"
 
 namespace trireme {
 namespace {

@@ -5,7 +5,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/safetensors.h"
-#include "worker/exchange/wire.h"
+#include "worker/transport/wire.h"
 
 namespace trireme {
 namespace {

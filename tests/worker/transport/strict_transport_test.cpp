@@ -12,11 +12,6 @@ namespace {
 
 at::Tensor bytes_of(int count, int value) { return at::full({count}, value, at::kByte); }
 
-Bytes text(const std::string& value) {
-  const auto* first = reinterpret_cast<const std::byte*>(value.data());
-  return {first, first + value.size()};
-}
-
 Message wait_for_message(Transport& transport) {
   while (true) {
     transport.progress();
@@ -87,12 +82,12 @@ TEST(StrictTransport, RunsTheCollectiveCallsAtOneToFourRanks) {
       std::vector<std::uint64_t> values;
       for (int r = 0; r < ranks; ++r) values.push_back(100 + r);
       EXPECT_EQ(transport.scatter(rank == 0 ? values : std::vector<std::uint64_t>{}, 0), 100u + rank);
-      const std::vector<Bytes> all = transport.gather(text(std::to_string(rank)), 0);
+      const std::vector<Bytes> all = transport.gather(to_bytes(std::to_string(rank)), 0);
       EXPECT_EQ(all.size(), rank == 0 ? static_cast<std::size_t>(ranks) : 0u);
       if (rank == 0) {
-        EXPECT_EQ(all.back(), text(std::to_string(ranks - 1)));
+        EXPECT_EQ(all.back(), to_bytes(std::to_string(ranks - 1)));
       }
-      EXPECT_EQ(transport.broadcast(rank == 0 ? text("hello") : Bytes{}, 0), text("hello"));
+      EXPECT_EQ(transport.broadcast(rank == 0 ? to_bytes("hello") : Bytes{}, 0), to_bytes("hello"));
       at::Tensor data = bytes_of(64, rank == 0 ? 9 : 0);
       wait_for(transport, transport.broadcast(data, 0));
       EXPECT_TRUE(at::equal(data, bytes_of(64, 9)));
@@ -176,7 +171,7 @@ void say_and_send(Transport& transport, bool wait_until_it_left) {
     wait_for(transport, transport.start({{1, Direction::receive, bytes_of(8, 0)}}));
     return;
   }
-  transport.send(0, text("ready"));
+  transport.send(0, to_bytes("ready"));
   while (wait_until_it_left && !transport.flushed()) transport.progress();
   wait_for(transport, transport.start({{0, Direction::send, bytes_of(8, 1)}}));
 }
