@@ -69,7 +69,9 @@ void check_and_find(Job& job, const Source& source) {
     constexpr int kSmallest = 16;
     for (const auto& [name, pixels] : {std::pair("width", job.sampling.width), {"height", job.sampling.height}}) {
       if (pixels < kSmallest)
-        source.fail("sampling", name, std::to_string(pixels) + " is out of range; allowed: 16 to 8192");
+        source.fail("sampling", name,
+                    std::to_string(pixels) + " is out of range; allowed: " + std::to_string(kSmallest) + " to " +
+                        std::to_string(kMaxPixels));
     }
   }
   if (job.input.prompts.empty()) source.fail("input", "prompts", "missing; name a .txt or .jsonl file");

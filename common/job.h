@@ -24,7 +24,6 @@ struct Job {
     std::string family = "auto";         // auto | fake | z_image
     std::optional<std::string> dtype;    // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
     std::string weights = "checkpoint";  // checkpoint | dummy
-    std::string read = "once";           // once
   } model;
 
   struct Parallel {

@@ -142,7 +142,7 @@ std::vector<JobKey> keys_of(Job& job) {
       key("model", "family", model.family, choice({"auto", "fake", "z_image"}, {"newbie_image", "qwen2_5_vl"})),
       key("model", "dtype", model.dtype, or_auto(dtype())),
       key("model", "weights", model.weights, choice({"checkpoint", "dummy"})),
-      key("model", "read", model.read, choice({"once"}, {"per_node"})),
+      later<std::string>("model", "read", "once", choice({"once"}, {"per_node"})),
       later_text("model", "cache"),
 
       later("parallel", "stages", 1, whole(1, kMany)),

@@ -112,7 +112,7 @@ TEST(RunDirectory, FreshRemovesWhatTheRunWroteAndNothingElse) {
     run.journal().sent({1, {"b"}, 1, 0, false});
     make(run.paths(), "b");  // a crash between file and journal line
   }
-  for (const char* name : {"results.jsonl", "summary.json", "status.json", "report.html", "rank-00000.log", "notes.txt",
+  for (const char* name : {"results.jsonl", "summary.json", "status.json", "rank-00000.log", "notes.txt",
                            "rank-notes.log", "images/holiday.png", "images/.c.png.17.tmp"}) {
     write_file(folder / name, "x");
   }

@@ -11,7 +11,7 @@ Coordinator::Coordinator(Parts parts, int replicas, std::size_t queue_depth, Wor
     : parts_(parts),
       queue_depth_(queue_depth),
       units_(std::move(work.units)),
-      suspects_(std::move(work.suspects)),
+      suspects_(work.suspects.begin(), work.suspects.end()),
       loads_(static_cast<std::size_t>(replicas)),
       totals_(static_cast<std::size_t>(replicas)),
       records_(std::move(work.finished)) {
@@ -30,7 +30,7 @@ void Coordinator::plan_next_stage() {
   stage_ = Stage::all;
   std::deque<std::size_t> rest;
   for (std::size_t i = 0; i < units_.size(); ++i) {
-    if (std::find(suspects_.begin(), suspects_.end(), i) == suspects_.end()) rest.push_back(i);
+    if (!suspects_.contains(i)) rest.push_back(i);
   }
   parts_.policy.plan(std::move(rest), static_cast<int>(loads_.size()));
 }
@@ -85,8 +85,6 @@ bool Coordinator::take_deliveries() {
     ReplicaLoad& load = loads_.at(static_cast<std::size_t>(delivery->from));
     ReplicaTotals& totals = totals_.at(static_cast<std::size_t>(delivery->from));
     --load.in_hand;
-    ++load.finished;
-    ++totals.units;
     totals.items += unit.items.size();
     double seconds = 0;
     for (std::size_t p = 0; p < delivery->seconds.size(); ++p) {

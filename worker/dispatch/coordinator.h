@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -21,7 +22,7 @@ namespace trireme {
 
 /// What one replica has done in this job; seconds are sums over its units.
 struct ReplicaTotals {
-  std::uint64_t units = 0, items = 0;
+  std::uint64_t items = 0;
   PhaseSeconds seconds{};
   double transfer_seconds = 0, write_seconds = 0;
 };
@@ -75,7 +76,7 @@ class Coordinator {
   Parts parts_;
   const std::size_t queue_depth_;
   const std::vector<Unit> units_;
-  std::vector<std::size_t> suspects_;
+  std::set<std::size_t> suspects_;                        // places in units_
   std::unordered_map<std::uint64_t, std::size_t> place_;  // Unit::index -> place in units_
   std::vector<ReplicaLoad> loads_;
   std::vector<ReplicaTotals> totals_;

@@ -12,8 +12,7 @@ namespace trireme {
 
 /// What a policy may look at, one a replica.
 struct ReplicaLoad {
-  int in_hand = 0;           // units sent and not finished
-  std::size_t finished = 0;  // units finished
+  int in_hand = 0;  // units sent and not finished
 };
 
 class Policy {

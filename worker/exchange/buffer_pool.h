@@ -18,7 +18,6 @@ class BufferPool {
 
   /// A uint8 tensor on the CPU, or nothing while too much is out. One buffer always fits, however large.
   std::optional<at::Tensor> take(std::size_t bytes);
-  std::size_t bytes_out() const { return *out_; }
 
  private:
   std::size_t limit_;

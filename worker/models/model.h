@@ -23,7 +23,6 @@
 namespace trireme {
 
 enum class Phase { encode, denoise, decode };
-const char* name(Phase phase);
 
 /// About one transformer block of work: enqueued on a GPU, run on a CPU. Throws ItemError when the item can't be made.
 struct Slice {

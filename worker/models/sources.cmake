@@ -2,7 +2,6 @@ target_sources(trireme_worker_core PRIVATE
   models/fake/fake_model.cpp
   models/list.cpp
   models/load.cpp
-  models/model.cpp
   models/z_image/block.cpp
   models/z_image/caption_encoder.cpp
   models/z_image/config.cpp

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "common/errors.h"
 #include "worker/device.h"
@@ -70,12 +71,6 @@ std::vector<Seat> exchange_seats(Transport& transport, const Seat& mine) {
 }
 
 }  // namespace
-
-std::vector<std::string> transport_names() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kTransports) names.push_back(entry.name);
-  return names;
-}
 
 std::string choose_transport(const std::string& name, std::span<const Seat> seats) {
   if (name == "self" && seats.size() > 1) {

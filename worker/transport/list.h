@@ -4,15 +4,11 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "worker/transport/launch.h"
 #include "worker/transport/transport.h"
 
 namespace trireme {
-
-/// Names for `parallel.transport`, in the order of the list.
-std::vector<std::string> transport_names();
 
 /// Collective. `name`: one of the list, or "auto": self for one rank, nccl when ranks have GPUs, mpi on CPUs. `device`:
 /// where this rank computes; transfer buffers live on `Transport::device()`, which is the CPU under mpi. Throws on

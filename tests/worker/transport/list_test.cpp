@@ -59,9 +59,5 @@ TEST(MakeTransport, RefusesMpiWithoutALauncherAndUnknownNames) {
   EXPECT_THROW(make_transport("gloo", Launch{}, at::Device(at::kCPU)), ConfigError);
 }
 
-TEST(TransportNames, AreThoseOfTheList) {
-  EXPECT_EQ(transport_names(), (std::vector<std::string>{"self", "mpi", "nccl"}));
-}
-
 }  // namespace
 }  // namespace trireme
