@@ -35,10 +35,20 @@ void Coordinator::plan_next_stage() {
   parts_.policy.plan(std::move(rest), static_cast<int>(loads_.size()));
 }
 
+// Its last unit's line goes before that of the next one, so that a crash leaves one unit in hand in the journal, too.
+bool Coordinator::all_recorded(int replica) const {
+  return loads_[static_cast<std::size_t>(replica)].in_hand == 0 &&
+         std::none_of(writing_.begin(), writing_.end(),
+                      [replica](const auto& item) { return item.second.replica == replica; });
+}
+
 std::optional<Unit> Coordinator::next_for(int replica) {
   ReplicaLoad& load = loads_[static_cast<std::size_t>(replica)];
-  const std::size_t depth = stage_ == Stage::suspects ? 1 : parts_.policy.depth(queue_depth_);
-  if (static_cast<std::size_t>(load.in_hand) >= depth) return std::nullopt;
+  if (stage_ == Stage::suspects) {
+    if (!all_recorded(replica)) return std::nullopt;
+  } else if (static_cast<std::size_t>(load.in_hand) >= parts_.policy.depth(queue_depth_)) {
+    return std::nullopt;
+  }
   const auto place = parts_.policy.next(replica, loads_);
   if (!place) return std::nullopt;
   const Unit& unit = units_[*place];
@@ -160,10 +170,7 @@ void Coordinator::start_drain() {
 
 bool Coordinator::refill() {
   if (draining_) return false;
-  const auto idle = [](const ReplicaLoad& load) { return load.in_hand == 0; };
-  if (parts_.policy.pending() == 0 && stage_ == Stage::suspects && std::all_of(loads_.begin(), loads_.end(), idle)) {
-    plan_next_stage();
-  }
+  if (stage_ == Stage::suspects && parts_.policy.pending() == 0 && all_home() && writing_.empty()) plan_next_stage();
   bool any = false;
   for (bool moved = true; moved;) {
     moved = false;
@@ -177,11 +184,14 @@ bool Coordinator::refill() {
   return any;
 }
 
+bool Coordinator::all_home() const {
+  return std::all_of(loads_.begin(), loads_.end(), [](const ReplicaLoad& load) { return load.in_hand == 0; });
+}
+
 void Coordinator::end_if_done() {
   if (finish_sent_) return;
-  const bool all_home = std::all_of(loads_.begin(), loads_.end(), [](const ReplicaLoad& l) { return l.in_hand == 0; });
   const bool nothing_left = parts_.policy.pending() == 0 && (stage_ != Stage::suspects);
-  if (!all_home || !writing_.empty() || !(nothing_left || draining_)) return;
+  if (!all_home() || !writing_.empty() || !(nothing_left || draining_)) return;
   parts_.journal.flush();
   parts_.exchange.finish(!nothing_left ? ExitCode::stopped_early
                          : failed_ > 0 ? ExitCode::some_items_failed

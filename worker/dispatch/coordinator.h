@@ -68,6 +68,8 @@ class Coordinator {
   bool take_returned();
   void start_drain();
   void plan_next_stage();
+  bool all_recorded(int replica) const;
+  bool all_home() const;
   std::optional<Unit> next_for(int replica);
   bool refill();
   void settle(ItemRecord record);
