@@ -260,5 +260,15 @@ TEST(Configs, TheAnnotatedJobShowsTheDefaultsOfEveryKey) {
   }
 }
 
+TEST(Formats, ListEveryKeyWithItsDefault) {
+  const std::string page = read_file(fs::path(TRIREME_SOURCE_DIR) / "docs" / "formats.md", 1 << 20);
+  Job job;
+  for (const JobKey& key : keys_of(job)) {
+    const std::string row =
+        "\n| `" + std::string(key.section) + "." + std::string(key.name) + "` | `" + key.show() + "` |";
+    EXPECT_NE(page.find(row), std::string::npos) << row;
+  }
+}
+
 }  // namespace
 }  // namespace trireme
