@@ -16,11 +16,12 @@
 namespace trireme {
 namespace {
 
-bool disk_trouble(int error) { return error == ENOSPC || error == EDQUOT || error == EIO || error == ESTALE; }
+bool no_room(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+bool disk_trouble(int error) { return no_room(error) || error == EIO || error == ESTALE; }
 
 [[noreturn]] void fail_to_write(const char* verb, const std::filesystem::path& file, int error) {
-  const char* remedy = error == ENOSPC || error == EDQUOT ? "; free some space and run the same command again"
-                                                          : "; check the file system and run the same command again";
+  const char* remedy = no_room(error) ? "; free some space and run the same command again"
+                                      : "; check the file system and run the same command again";
   throw Error(ExitCode::io_error,
               std::string("can't ") + verb + " " + file.string() + ": " + errno_text(error) + remedy);
 }
@@ -47,11 +48,18 @@ Descriptor::~Descriptor() {
 int Descriptor::release() { return std::exchange(fd_, -1); }
 
 Descriptor open_for_reading(const std::filesystem::path& file) {
-  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  // A pipe is opened without waiting for its other end, to be refused.
+  Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (descriptor.get() < 0) {
-    const bool missing = errno == ENOENT || errno == ENOTDIR;
-    throw Error(missing ? ExitCode::input_missing : ExitCode::io_error,
+    throw Error(disk_trouble(errno) ? ExitCode::io_error : ExitCode::input_missing,
                 "can't read " + file.string() + ": " + errno_text(errno) + "; check the path and its permissions");
+  }
+  struct stat facts {};
+  ::fstat(descriptor.get(), &facts);
+  if (!S_ISREG(facts.st_mode)) {
+    throw Error(ExitCode::input_missing, "can't read " + file.string() + ": " +
+                                             (S_ISDIR(facts.st_mode) ? "a folder" : "a pipe or device") +
+                                             "; name a file");
   }
   return descriptor;
 }
@@ -94,8 +102,7 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes
   struct stat facts {};
   ::fstat(descriptor.get(), &facts);
   std::string text;
-  if (S_ISREG(facts.st_mode))
-    text.reserve(std::min<std::uint64_t>(static_cast<std::uint64_t>(facts.st_size), max_bytes));
+  text.reserve(std::min<std::uint64_t>(static_cast<std::uint64_t>(facts.st_size), max_bytes));
   std::string piece(1 << 16, '\0');
   while (const std::size_t count = read_some(descriptor, std::as_writable_bytes(std::span(piece)), file)) {
     if (text.size() + count > max_bytes) {
@@ -149,6 +156,13 @@ std::uint64_t free_bytes(const std::filesystem::path& folder) {
   struct statvfs facts {};
   if (::statvfs(folder.c_str(), &facts) != 0) fail_to_create(folder, errno);
   return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
+}
+
+void fill_standard_streams() {
+  // open takes the lowest free number, so all below it are taken once it gives a higher one.
+  int fd = 0;
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  if (fd > STDERR_FILENO) ::close(fd);
 }
 
 std::string errno_text(int error) {

@@ -70,6 +70,10 @@ void create_folder(const std::filesystem::path& folder);
 /// Bytes that this user may still write to the file system of `folder`.
 std::uint64_t free_bytes(const std::filesystem::path& folder);
 
+/// Gives a process that was started without stdin, stdout or stderr /dev/null there: the next file it opens would get
+/// that number, and messages would be written into it. First thing in main().
+void fill_standard_streams();
+
 /// "no space left on device" and the like.
 std::string errno_text(int error);
 

@@ -4,12 +4,14 @@
 #include <cstdio>
 
 #include "common/errors.h"
+#include "common/files.h"
 #include "launcher/run.h"
 #include "launcher/tokenize.h"
 #include "launcher/verify.h"
 
 int main(int argc, char** argv) {
   using namespace trireme;
+  fill_standard_streams();
   CLI::App app("Trireme: generative models on many GPUs, one MPI rank a GPU.", "trireme");
   app.set_version_flag("--version", TRIREME_VERSION);
   app.require_subcommand(1);

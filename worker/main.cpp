@@ -4,6 +4,7 @@
 #include <exception>
 #include <optional>
 
+#include "common/files.h"
 #include "worker/arguments.h"
 #include "worker/fatal.h"
 #include "worker/job_run.h"
@@ -12,6 +13,7 @@
 
 int main(int argc, char** argv) {
   using namespace trireme;
+  fill_standard_streams();
   int code = 0;
   const auto arguments = read_arguments(argc, argv, code);
   if (!arguments) return code;

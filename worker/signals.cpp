@@ -16,6 +16,7 @@ void install() {
   sigaction(SIGUSR1, &action, nullptr);
   sigaction(SIGUSR2, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a closed terminal is no reason to lose a job
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the user's limit is an error with a name
 }
 
 bool take_stop_request() {

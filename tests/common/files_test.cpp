@@ -1,7 +1,11 @@
 #include "common/files.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/errors.h"
 #include "tests/common/error_of.h"
@@ -73,6 +77,27 @@ TEST(Files, AFullDiskIsAnInputOutputErrorWithARemedy) {
   const Error error = error_of([&] { write_all(full, "x", "out/images/a.png"); });
   EXPECT_EQ(error.code(), ExitCode::io_error);
   EXPECT_THAT(error.what(), HasSubstr("out/images/a.png: no space left on device; free some space"));
+}
+
+TEST(Files, AFolderOrAPipeIsNoFileAndNobodyWaitsForIt) {
+  const TemporaryFolder folder;
+  const Error a_folder = error_of([&] { read_file(folder.path(), 9); });
+  EXPECT_EQ(a_folder.code(), ExitCode::input_missing);
+  EXPECT_THAT(a_folder.what(), HasSubstr("a folder; name a file"));
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(error_of([&] { read_file(folder / "pipe", 9); }).code(), ExitCode::input_missing);
+}
+
+TEST(Files, AFileNeverGetsTheNumberOfAClosedStream) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(fd);
+    fill_standard_streams();
+    _exit(::open("/dev/null", O_RDONLY));
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_GT(WEXITSTATUS(status), STDERR_FILENO);
 }
 
 TEST(Files, CreateFolderMakesParentsAndIsFineWhenItExists) {

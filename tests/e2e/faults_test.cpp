@@ -101,4 +101,26 @@ TEST_F(Faults, NSingletonsAreRefusedWithTheRightCommand) {
   EXPECT_NE(ended.output.find("--mpi=pmix"), std::string::npos) << ended.output;
 }
 
+TEST_F(Faults, ClosedStreamsPutNothingIntoTheJournal) {
+  prepare("one\ntwo\n");
+  for (const char* closed : {"<&- >&- 2>&-", ">&- 2>&-"}) {
+    std::vector<std::string> words = {"/bin/sh", "-c", std::string("exec \"$@\" ") + closed, "sh"};
+    for (const std::string& word : worker(1, "run", {"--fresh"})) words.push_back(word);
+    EXPECT_EQ(run(words).code, 0);
+    const Ended verified = run({TRIREME_LAUNCHER, "verify", folder("run").string()});
+    EXPECT_EQ(verified.code, 0) << closed << ": " << verified.output;
+  }
+}
+
+TEST_F(Faults, AFileBeyondTheUsersLimitIsAFullDisk) {
+  prepare("one\n");
+  std::vector<std::string> words = {"/bin/sh", "-c", "ulimit -f 4; exec \"$@\"", "sh"};
+  for (const std::string& word : worker(1, "run", {"--set", "sampling.width=256", "--set", "sampling.height=256"})) {
+    words.push_back(word);
+  }
+  const Ended ended = run(words);
+  EXPECT_EQ(ended.code, 74) << ended.output;
+  EXPECT_NE(ended.output.find("file too large; free some space"), std::string::npos) << ended.output;
+}
+
 }  // namespace trireme::e2e
