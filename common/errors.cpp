@@ -16,7 +16,7 @@ const char* explain(ExitCode code) {
     case ExitCode::stopped_early: return "stopped early; run the same command again to resume";
     case ExitCode::config: return "the job file or the launch is wrong; the message names the key";
   }
-  return "ended by something else than the program";
+  return "not a code of this program";
 }
 
 }  // namespace trireme

@@ -3,13 +3,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 
-#include "common/errors.h"
 #include "launcher/launch_line.h"
-#include "launcher/supervise.h"
 
 namespace trireme {
 namespace {
@@ -72,14 +71,52 @@ int run(const RunOptions& options) {
   for (int attempt = 0;; ++attempt) {
     const LaunchLine line = compose_launch(request_for(options, options.fresh && attempt == 0), machine);
     const Outcome outcome = supervise(line);
-    const char* meaning = explain(static_cast<ExitCode>(outcome.code));
-    if (outcome.code != 0) std::fprintf(stderr, "trireme: exit code %d: %s\n", outcome.code, meaning);
-    if (!worth_restarting(outcome.code, outcome.asked_to_stop) || attempt == options.restarts) return outcome.code;
+    const ExitCode code = exit_code_of(outcome);
+    if (code != ExitCode::ok) {
+      const std::string raw = std::to_string(outcome.code), program = fs::path(line.words[0]).filename().string();
+      const std::string also =
+          static_cast<int>(code) == outcome.code ? "" : " (" + program + " ended with " + raw + ")";
+      std::fprintf(stderr, "trireme: exit code %d: %s%s\n", static_cast<int>(code), explain(code), also.c_str());
+    }
+    if (!worth_restarting(outcome.code, outcome.asked_to_stop) || attempt == options.restarts) {
+      return static_cast<int>(code);
+    }
     std::fprintf(stderr, "trireme: restart %d of %d, finished items are kept\n", attempt + 1, options.restarts);
   }
 }
 
 }  // namespace
+
+ExitCode exit_code_of(const Outcome& outcome) {
+  const ExitCode code{outcome.code};
+  switch (code) {
+    case ExitCode::ok:
+    case ExitCode::some_items_failed:
+    case ExitCode::usage:
+    case ExitCode::bad_data:
+    case ExitCode::input_missing:
+    case ExitCode::unavailable:
+    case ExitCode::internal:
+    case ExitCode::cannot_create:
+    case ExitCode::io_error:
+    case ExitCode::stopped_early:
+    case ExitCode::config: return code;
+  }
+  if (outcome.asked_to_stop) return ExitCode::stopped_early;
+  switch (outcome.code) {
+    case 128 + SIGSEGV:
+    case 128 + SIGBUS:
+    case 128 + SIGABRT:
+    case 128 + SIGFPE: return ExitCode::internal;
+    case 1:    // mpirun: no slots, no such option
+    case 126:  // a shell: not to be executed
+    case 127:  // a library is missing
+    case 213:
+    case 243:                                // mpirun: something it needs is missing
+    case 255: return ExitCode::unavailable;  // ssh
+    default: return ExitCode::stopped_early;
+  }
+}
 
 bool worth_restarting(int code, bool asked_to_stop) {
   if (asked_to_stop) return false;

@@ -1,17 +1,17 @@
 #include "launcher/supervise.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 
 #include "common/errors.h"
+#include "common/files.h"
 
 extern char** environ;
 
@@ -19,6 +19,24 @@ namespace trireme {
 namespace {
 
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+
+/// The child's part after fork: only calls that are allowed there.
+[[noreturn]] void become(char** words, char** variables, pid_t parent, int failure) {
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGTERM);  // a killed `trireme run` leaves no job behind
+  if (getppid() != parent) _exit(0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  std::signal(SIGPIPE, SIG_DFL);
+  const int nothing = open("/dev/null", O_RDONLY);
+  dup2(nothing, STDIN_FILENO);
+  environ = variables;
+  execvp(words[0], words);
+  const int error = errno;
+  [[maybe_unused]] const ssize_t written = write(failure, &error, sizeof error);
+  _exit(127);
+}
 
 pid_t start(const LaunchLine& line) {
   std::vector<std::string> variables;
@@ -34,22 +52,24 @@ pid_t start(const LaunchLine& line) {
   for (auto& w : words) args.push_back(w.data());
   args.push_back(nullptr);
 
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  pid_t pid = 0;
-  const int failed = posix_spawnp(&pid, args[0], &files, &attributes, args.data(), env.data());
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  if (failed != 0) {
-    throw Error(ExitCode::unavailable, "can't start " + line.words[0] + ": " + std::strerror(failed));
+  int failure[2];  // closed by exec, or brings its errno
+  const auto fail = [&](int error) {
+    throw Error(ExitCode::unavailable, "can't start " + line.words[0] + ": " + errno_text(error));
+  };
+  if (pipe2(failure, O_CLOEXEC) != 0) fail(errno);
+  const Descriptor from_child(failure[0]);
+  Descriptor to_parent(failure[1]);
+  const pid_t parent = getpid(), pid = fork();
+  if (pid < 0) fail(errno);
+  if (pid == 0) become(args.data(), env.data(), parent, to_parent.get());
+  to_parent = Descriptor();
+  int error = 0;
+  ssize_t count = 0;
+  while ((count = read(from_child.get(), &error, sizeof error)) < 0 && errno == EINTR) {
+  }
+  if (count == sizeof error) {
+    waitpid(pid, nullptr, 0);
+    fail(error);
   }
   return pid;
 }
@@ -60,6 +80,7 @@ Outcome supervise(const LaunchLine& line) {
   sigset_t watched;
   sigemptyset(&watched);
   for (int s : kSignals) sigaddset(&watched, s);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed terminal is no reason to lose a job
   sigset_t before;
   sigprocmask(SIG_BLOCK, &watched, &before);
   const pid_t child = start(line);

@@ -1,6 +1,6 @@
 #pragma once
 // Runs a launch line as a child and passes signals on. The child gets a process group of its own, so that a terminal's
-// Ctrl-C reaches it only through here.
+// Ctrl-C reaches it only through here, and TERM when this process dies.
 
 #include "launcher/launch_line.h"
 

@@ -1,6 +1,7 @@
 #include "launcher/supervise.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,25 @@ TEST(Supervise, TheSecondInterruptStopsAtOnce) {
   EXPECT_EQ(supervised_with_signal("trap '' USR1; trap 'exit 9' TERM; while :; do sleep 0.05; done", {SIGINT, SIGINT}),
             9);
   EXPECT_EQ(supervised_with_signal("trap 'exit 9' TERM; while :; do sleep 0.05; done", {SIGTERM}), 9);
+}
+
+TEST(Supervise, AKilledSupervisorLeavesNoJobBehind) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t supervisor = fork();
+  if (supervisor == 0) {
+    close(ends[0]);
+    supervise(shell("echo started >&" + std::to_string(ends[1]) + "; exec sleep 60"));
+    _exit(0);
+  }
+  close(ends[1]);
+  char text[16];
+  ASSERT_GT(read(ends[0], text, sizeof text), 0);
+  kill(supervisor, SIGKILL);
+  waitpid(supervisor, nullptr, 0);
+  pollfd closed{ends[0], POLLIN, 0};
+  EXPECT_EQ(poll(&closed, 1, 10'000), 1) << "the job still holds the other end";
+  close(ends[0]);
 }
 
 }  // namespace trireme
