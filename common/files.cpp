@@ -48,19 +48,16 @@ Descriptor::~Descriptor() {
 int Descriptor::release() { return std::exchange(fd_, -1); }
 
 Descriptor open_for_reading(const std::filesystem::path& file) {
-  // A pipe is opened without waiting for its other end, to be refused.
+  // A named pipe that nobody writes to is empty, not waited for; reading from a pipe that has a writer waits as usual.
   Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (descriptor.get() < 0) {
-    throw Error(disk_trouble(errno) ? ExitCode::io_error : ExitCode::input_missing,
-                "can't read " + file.string() + ": " + errno_text(errno) + "; check the path and its permissions");
-  }
+  const auto fail = [&](const std::string& what, bool trouble) {
+    throw Error(trouble ? ExitCode::io_error : ExitCode::input_missing, "can't read " + file.string() + ": " + what);
+  };
+  if (descriptor.get() < 0) fail(errno_text(errno) + "; check the path and its permissions", disk_trouble(errno));
   struct stat facts {};
   ::fstat(descriptor.get(), &facts);
-  if (!S_ISREG(facts.st_mode)) {
-    throw Error(ExitCode::input_missing, "can't read " + file.string() + ": " +
-                                             (S_ISDIR(facts.st_mode) ? "a folder" : "a pipe or device") +
-                                             "; name a file");
-  }
+  if (S_ISDIR(facts.st_mode)) fail("a folder; name a file in it", false);
+  ::fcntl(descriptor.get(), F_SETFL, 0);
   return descriptor;
 }
 
@@ -102,7 +99,8 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes
   struct stat facts {};
   ::fstat(descriptor.get(), &facts);
   std::string text;
-  text.reserve(std::min<std::uint64_t>(static_cast<std::uint64_t>(facts.st_size), max_bytes));
+  if (S_ISREG(facts.st_mode))
+    text.reserve(std::min<std::uint64_t>(static_cast<std::uint64_t>(facts.st_size), max_bytes));
   std::string piece(1 << 16, '\0');
   while (const std::size_t count = read_some(descriptor, std::as_writable_bytes(std::span(piece)), file)) {
     if (text.size() + count > max_bytes) {
