@@ -171,9 +171,7 @@ JournalFile read_journal(const std::filesystem::path& file, const std::function<
                           "; it is no journal of this program, choose another output.directory");
       }
       if (in.peek() == std::ifstream::traits_type::eof()) break;
-      throw Error(ExitCode::bad_data, std::string(e.what()) +
-                                          "; the journal is damaged: start over with --fresh, or "
-                                          "remove that line to redo what it stood for");
+      if (journal.damaged++ == 0) journal.first_damage = e.what();
     }
     journal.bytes += text.size() + 1;
     journal.torn = false;

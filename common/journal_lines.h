@@ -86,13 +86,16 @@ std::string header_text(const std::string& run_id);
 nlohmann::ordered_json to_json(const ItemRecord& item);
 
 struct JournalFile {
-  std::string run_id;       // empty: no complete first line, so nothing was done
-  std::uint64_t bytes = 0;  // of complete lines: where to go on writing
-  bool torn = false;        // something follows them: a line that a crash cut off
+  std::string run_id;        // empty: no complete first line, so nothing was done
+  std::uint64_t bytes = 0;   // of complete lines: where to go on writing
+  bool torn = false;         // something follows them: a line that a crash cut off
+  std::size_t damaged = 0;   // lines among them that can't be read
+  std::string first_damage;  // file:line and why
 };
 
-/// Calls `visit` for every line after the first, in order. The last line is dropped when it is torn or damaged; damage
-/// before it is Error(bad_data) with file:line and the remedy. A first line that is not ours is a ConfigError.
+/// Calls `visit` for every line after the first, in order. The last line is dropped when it is torn or damaged; damaged
+/// lines before it are skipped and counted: what they stood for is done again. A first line that is not ours is a
+/// ConfigError.
 JournalFile read_journal(const std::filesystem::path& file, const std::function<void(const JournalLine&)>& visit);
 
 }  // namespace trireme

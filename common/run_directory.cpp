@@ -49,20 +49,20 @@ void remove_temporaries(const RunPaths& paths) {
     remove_matching(folder, is_temporary_name);
 }
 
+void warn_about_damage(const JournalFile& journal, const std::string& consequence) {
+  if (journal.damaged > 0) log::warning(consequence, {{"lines", journal.damaged}, {"first", journal.first_damage}});
+}
+
 /// Only what a run wrote: every picture and tensors file belongs to an id that the journal names. The journal goes
 /// last, so that a crash in here can be repeated.
 void remove_former_run(const RunPaths& paths) {
   if (!fs::exists(paths.journal())) return;
   std::set<std::string> ids;
-  try {
-    read_journal(paths.journal(), [&](const JournalLine& line) {
-      if (const auto* sent = std::get_if<SentLine>(&line)) ids.insert(sent->ids.begin(), sent->ids.end());
-      if (const auto* item = std::get_if<ItemRecord>(&line)) ids.insert(item->id);
-    });
-  } catch (const Error& e) {
-    if (e.code() != ExitCode::bad_data) throw;
-    log::warning("pictures named after the damage stay", {{"cause", e.what()}});
-  }
+  const JournalFile read = read_journal(paths.journal(), [&](const JournalLine& line) {
+    if (const auto* sent = std::get_if<SentLine>(&line)) ids.insert(sent->ids.begin(), sent->ids.end());
+    if (const auto* item = std::get_if<ItemRecord>(&line)) ids.insert(item->id);
+  });
+  warn_about_damage(read, "pictures that only damaged lines of the journal name stay");
   for (const std::string& id : ids) {
     if (id.empty() || id[0] == '.' || id.find('/') != std::string::npos) continue;  // not an id of ours
     remove_file(paths.root / RunPaths::picture(id));
@@ -125,6 +125,7 @@ RunDirectory::RunDirectory(const RunSettings& settings) : paths_{settings.direct
   JournalFile before;
   if (fs::exists(paths_.journal())) {
     before = read_journal(paths_.journal(), [&](const JournalLine& line) { state_.apply(line); });
+    warn_about_damage(before, "what damaged lines of the journal stood for is made again");
   }
   if (!before.run_id.empty() && before.run_id != settings.run_id) {
     throw ConfigError(paths_.root.string() + " holds another run (run id " + before.run_id + ", this job is " +

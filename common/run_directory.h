@@ -43,7 +43,7 @@ struct RunSettings {
 class RunDirectory {
  public:
   /// Throws Error: cannot_create (not writable, or another job holds it), io_error (disk full), ConfigError (another
-  /// run is in there), bad_data (journal damaged). Logs what it found; warns when facts differ from the last job's.
+  /// run is in there). Logs what it found; warns of damaged journal lines and of facts unlike the last job's.
   explicit RunDirectory(const RunSettings& settings);
 
   const RunPaths& paths() const { return paths_; }

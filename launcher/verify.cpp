@@ -17,15 +17,15 @@ namespace fs = std::filesystem;
 
 struct Run {
   fs::path root;
-  std::string run_id;
+  JournalFile journal;
   std::map<std::string, ItemRecord> items;
   StartLine last_start;
 };
 
 Run read_run(const fs::path& root) {
-  Run run{root, "", {}, {}};
+  Run run{root, {}, {}, {}};
   RunState state;
-  run.run_id = read_journal(RunPaths{root}.journal(), [&](const JournalLine& line) { state.apply(line); }).run_id;
+  run.journal = read_journal(RunPaths{root}.journal(), [&](const JournalLine& line) { state.apply(line); });
   run.items = {state.items().begin(), state.items().end()};
   run.last_start = state.last_start();
   return run;
@@ -58,6 +58,7 @@ void check_run(const Run& run, VerifyReport& report) {
       report.notes.push_back(run.root.string() + ": " + id + " is degraded: memory was short, its bits may differ");
     }
   }
+  if (run.journal.damaged > 0) report.notes.push_back("damaged line in the journal: " + run.journal.first_damage);
   if (run.items.size() < run.last_start.items) {
     report.notes.push_back(run.root.string() + ": " + std::to_string(run.last_start.items - run.items.size()) + " of " +
                            std::to_string(run.last_start.items) + " items are not finished");
@@ -97,7 +98,8 @@ void compare_runs(const Run& a, const Run& b, VerifyReport& report) {
   for (const auto& [kind, count] : in_one_only) {
     report.notes.push_back(kind + " of " + std::to_string(count) + " items are in one run only and were not compared");
   }
-  if (a.run_id != b.run_id) report.notes.push_back("the run ids differ: " + a.run_id + " and " + b.run_id);
+  if (a.journal.run_id != b.journal.run_id)
+    report.notes.push_back("the run ids differ: " + a.journal.run_id + " and " + b.journal.run_id);
 }
 
 }  // namespace

@@ -242,6 +242,29 @@ TEST(RunDirectory, ResumesRightWhereverTheJournalIsCut) {
   }
 }
 
+TEST(RunDirectory, MakesAgainOnlyWhatADamagedLineStoodFor) {
+  const TemporaryFolder folder;
+  const RunSettings settings = settings_for(folder / "run");
+  const RunPaths paths{settings.directory};
+  create_folder(paths.images());
+  const std::vector<JournalLine> lines = {StartLine{1, 1, 1, 4, {}}, SentLine{0, {"a"}, 1, 0, false},
+                                          make(paths, "a"),          SentLine{1, {"b"}, 1, 0, false},
+                                          make(paths, "b"),          EndLine{1, 0}};
+  for (std::size_t damaged = 0; damaged < lines.size(); ++damaged) {
+    SCOPED_TRACE(damaged);
+    std::string text = header_text("run");
+    for (std::size_t i = 0; i < lines.size(); ++i) text += i == damaged ? "{\x01\xff\n" : to_text(lines[i]);
+    { std::ofstream(paths.journal(), std::ios::binary) << text; }
+    for (int job = 0; job < 2; ++job) {  // the second reads what the first left
+      const RunDirectory run(settings);
+      std::vector<std::string> expected = {"a", "b"};
+      if (damaged == 2) expected = {"b"};
+      if (damaged == 4) expected = {"a"};
+      EXPECT_EQ(finished(run), expected);
+    }
+  }
+}
+
 TEST(RunDirectory, ThatCantBeMadeIsNamed) {
   const TemporaryFolder folder;
   write_file(folder / "file", "");
