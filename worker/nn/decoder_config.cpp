@@ -81,7 +81,7 @@ DecoderConfig decoder_config(const PartConfig& part, const std::string& prefix) 
   }
   const std::string layer = prefix + "layers.0.";
   DecoderConfig config;
-  config.layers = part.size("num_hidden_layers", part.count(prefix + "layers."));
+  config.layers = part.layers("num_hidden_layers", part.count(prefix + "layers."));
   config.hidden = part.size("hidden_size", part.dimension({prefix + "embed_tokens.weight"}, 1));
   config.vocab = part.size("vocab_size", part.dimension({prefix + "embed_tokens.weight"}, 0));
   config.intermediate = part.size("intermediate_size", part.dimension({layer + "mlp.gate_proj.weight"}, 0));

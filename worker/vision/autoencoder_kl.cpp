@@ -42,7 +42,7 @@ AutoencoderConfig autoencoder_config(const PartConfig& part) {
   config.out_channels = part.size("out_channels", part.dimension({"decoder.conv_out.weight"}, 0));
   std::optional<std::int64_t> layers = part.count("decoder.up_blocks.0.resnets.");
   if (layers) --*layers;
-  config.layers_per_block = part.size("layers_per_block", layers);
+  config.layers_per_block = part.layers("layers_per_block", layers);
   config.groups = static_cast<int>(json.get_int_or("norm_num_groups", 32, 1, 1 << 20));
   config.sample_size = json.get_int_or("sample_size", 1024, 1, 1 << 20);
   config.post_quant_conv = json.get_bool_or("use_post_quant_conv", true);

@@ -7,6 +7,7 @@ namespace trireme {
 namespace {
 
 constexpr std::int64_t kLargestSize = std::int64_t{1} << 31;
+constexpr std::int64_t kMostLayers = 10'000;  // a damaged number must not become a list of that length
 
 }  // namespace
 
@@ -19,7 +20,7 @@ PartConfig::PartConfig(const ModelFiles& files, const std::string& part)
 std::optional<std::int64_t> PartConfig::dimension(std::initializer_list<std::string> names, std::size_t index) const {
   for (const std::string& name : names) {
     const TensorEntry* tensor = part_.find(name);
-    if (tensor != nullptr && index < tensor->shape.size()) return tensor->shape[index];
+    if (tensor != nullptr && index < tensor->shape.size() && tensor->shape[index] > 0) return tensor->shape[index];
   }
   return std::nullopt;
 }
@@ -36,10 +37,19 @@ std::optional<std::int64_t> PartConfig::count(std::string_view prefix) const {
   return result;
 }
 
-std::int64_t PartConfig::size(const std::string& key, std::optional<std::int64_t> from_shapes,
-                              std::optional<std::int64_t> fallback, std::int64_t min) const {
+std::int64_t PartConfig::layers(const std::string& key, std::optional<std::int64_t> counted, std::int64_t least) const {
   const JsonObject object = json();
-  if (object.has(key)) return object.get_int(key, min, kLargestSize);
+  if (object.has(key)) return object.get_int(key, least, kMostLayers);
+  if (!counted) object.fail(key, "missing, and no tensor tells it");
+  if (*counted > kMostLayers) object.fail(key, "missing, and the tensors' names tell of " + std::to_string(*counted));
+  return *counted;
+}
+
+std::int64_t PartConfig::size(const std::string& key, std::optional<std::int64_t> from_shapes,
+                              std::optional<std::int64_t> fallback) const {
+  const JsonObject object = json();
+  if (object.has(key)) return object.get_int(key, 1, kLargestSize);
+  if (from_shapes && *from_shapes < 1) object.fail(key, "missing, and the tensors' shapes make it less than 1");
   if (from_shapes) return *from_shapes;
   if (fallback) return *fallback;
   object.fail(key, "missing, and no tensor tells it");

@@ -25,15 +25,16 @@ class PartConfig {
 
   bool has_tensors() const { return !part_.tensors.empty(); }
   bool has_tensor(const std::string& name) const { return part_.find(name) != nullptr; }
-  /// Size of a dimension of the first of `names` that is there.
+  /// Size of a dimension of the first of `names` that is there; an empty tensor tells nothing.
   std::optional<std::int64_t> dimension(std::initializer_list<std::string> names, std::size_t index) const;
   /// 1 + the largest n of tensors named `prefix`n.…; nothing when there is none.
   std::optional<std::int64_t> count(std::string_view prefix) const;
 
-  /// The key as a size of at least `min`; missing: what shapes said, else `fallback`, else the error that names the
-  /// key.
+  /// The key as a number of layers, `least` to 10 000; missing: `counted`, else the error that names the key.
+  std::int64_t layers(const std::string& key, std::optional<std::int64_t> counted, std::int64_t least = 1) const;
+  /// The key as a size of at least 1; missing: what shapes said, else `fallback`, else the error that names the key.
   std::int64_t size(const std::string& key, std::optional<std::int64_t> from_shapes,
-                    std::optional<std::int64_t> fallback = {}, std::int64_t min = 1) const;
+                    std::optional<std::int64_t> fallback = {}) const;
 
  private:
   const ModelPart& part_;

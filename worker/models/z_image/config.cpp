@@ -50,10 +50,10 @@ TransformerConfig transformer_config(const PartConfig& part) {
   if (patch_features) channels = *patch_features / (kPatch * kPatch);
   config.channels = part.size("in_channels", channels);
   config.dim = part.size("dim", part.dimension({config.names.x_embedder() + ".weight"}, 0));
-  config.layers = part.size("n_layers", part.count(prefix + "layers."));
+  config.layers = part.layers("n_layers", part.count(prefix + "layers."));
   std::optional<std::int64_t> refiners = part.count(prefix + "noise_refiner.");
   if (!refiners && part.has_tensors()) refiners = 0;
-  config.refiners = part.size("n_refiner_layers", refiners, {}, 0);
+  config.refiners = part.layers("n_refiner_layers", refiners, 0);
   config.caption_dim = part.size("cap_feat_dim", part.dimension({prefix + "cap_embedder.1.weight"}, 1));
   const auto norm_length = part.dimension({block + config.names.norm_q()}, 0);
   if (norm_length) heads = config.dim / *norm_length;
