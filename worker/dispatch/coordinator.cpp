@@ -13,6 +13,7 @@ Coordinator::Coordinator(Parts parts, int replicas, std::size_t queue_depth, Wor
       units_(std::move(work.units)),
       suspects_(work.suspects.begin(), work.suspects.end()),
       loads_(static_cast<std::size_t>(replicas)),
+      all_begun_(static_cast<std::size_t>(replicas)),
       totals_(static_cast<std::size_t>(replicas)),
       records_(std::move(work.finished)) {
   for (std::size_t i = 0; i < units_.size(); ++i) place_.emplace(units_[i].index, i);
@@ -60,6 +61,7 @@ std::optional<Unit> Coordinator::next_for(int replica) {
   line.alone = stage_ == Stage::suspects;
   parts_.journal.sent(line);
   ++load.in_hand;
+  all_begun_[static_cast<std::size_t>(replica)] = false;
   return unit;
 }
 
@@ -83,6 +85,7 @@ bool Coordinator::progress() {
   active = take_returned() || active;
   if (parts_.exchange.drain_asked() && !draining_) start_drain();
   active = refill() || active;
+  recall_for_the_idle();
   end_if_done();
   return active;
 }
@@ -153,6 +156,7 @@ bool Coordinator::take_returned() {
   bool any = false;
   while (auto returned = parts_.exchange.take_returned()) {
     any = true;
+    if (returned->from == recalled_) recalled_ = -1;
     for (const Unit& unit : returned->units) {
       parts_.journal.returned({unit.index});
       --loads_.at(static_cast<std::size_t>(returned->from)).in_hand;
@@ -182,6 +186,23 @@ bool Coordinator::refill() {
     }
   }
   return any;
+}
+
+// One at a time: the next idle replica may be served by what comes back.
+void Coordinator::recall_for_the_idle() {
+  const bool tail = stage_ == Stage::all && !draining_ && parts_.policy.moves_units() && parts_.policy.pending() == 0;
+  if (!tail || recalled_ >= 0) return;
+  if (std::none_of(loads_.begin(), loads_.end(), [](const ReplicaLoad& load) { return load.in_hand == 0; })) return;
+  int fullest = -1, most = 1;
+  for (std::size_t r = 0; r < loads_.size(); ++r) {
+    if (all_begun_[r] || loads_[r].in_hand <= most) continue;
+    fullest = static_cast<int>(r);
+    most = loads_[r].in_hand;
+  }
+  if (fullest < 0) return;
+  recalled_ = fullest;
+  all_begun_[static_cast<std::size_t>(fullest)] = true;
+  parts_.exchange.recall(fullest);
 }
 
 bool Coordinator::all_home() const {

@@ -3,7 +3,7 @@
 // writers; writes the journal; decides the end. It moves no bytes itself and knows nothing of models.
 //
 // Units that may have killed a rank in an earlier job (suspects) run first, one in hand a replica and nothing beside
-// them; then all others.
+// them; then all others. When nothing is left to hand out, an idle replica gets what the fullest one has not begun.
 
 #include <cstddef>
 #include <cstdint>
@@ -72,6 +72,7 @@ class Coordinator {
   bool all_home() const;
   std::optional<Unit> next_for(int replica);
   bool refill();
+  void recall_for_the_idle();
   void settle(ItemRecord record);
   void end_if_done();
 
@@ -81,6 +82,8 @@ class Coordinator {
   std::set<std::size_t> suspects_;                        // places in units_
   std::unordered_map<std::uint64_t, std::size_t> place_;  // Unit::index -> place in units_
   std::vector<ReplicaLoad> loads_;
+  std::vector<bool> all_begun_;  // was recalled, and got nothing since: what it holds has begun
+  int recalled_ = -1;            // the replica whose answer is due
   std::vector<ReplicaTotals> totals_;
   std::unordered_map<std::string, Writing> writing_;
   std::unordered_map<std::string, ItemRecord> records_;

@@ -68,6 +68,7 @@ class LeastLoaded final : public Policy {
   }
   void give_back(int, std::size_t unit) override { queue_.push_front(unit); }
   std::size_t pending() const override { return queue_.size(); }
+  bool moves_units() const override { return true; }
 
  private:
   std::deque<std::size_t> queue_;

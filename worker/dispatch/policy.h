@@ -28,6 +28,8 @@ class Policy {
   virtual std::size_t pending() const = 0;
   /// Units a replica may hold at once; `static` ignores the job's queue depth and sends everything at the start.
   virtual std::size_t depth(std::size_t queue_depth) const { return queue_depth; }
+  /// Whether any unit may go to any replica, so that at the tail a slow one gives what it has not begun to an idle one.
+  virtual bool moves_units() const { return false; }
 };
 
 /// static | round_robin | least_loaded. Unknown names: ConfigError with the list.

@@ -25,6 +25,7 @@ struct Script {
   std::size_t depth = 2;
   Coordinator::Work work;
   std::vector<std::uint64_t> failing;  // units
+  int slow_rank = -1;                  // whose units take a hundred times as long; -1 = none
   int drain_rank = -1;                 // that asks to stop when it begins its second unit; -1 = none
   std::vector<std::string_view> sinks;
 };
@@ -89,6 +90,7 @@ class SlowHands {
     running_ = std::move(waiting_.front());
     waiting_.pop_front();
     passes_left_ = 1 + static_cast<int>((script_.seed + running_->index * 7) % 40);
+    if (rank_ == script_.slow_rank) passes_left_ = 4000;
     seen_.begins.push_back({rank_, running_->index, waiting_.size()});
     if (++begun_ == 2 && rank_ == script_.drain_rank) exchange.ask_to_drain();
   }
@@ -225,6 +227,25 @@ TEST(Coordinator, HandsOutNothingMoreOnceAnyRankAsksToStop) {
       EXPECT_EQ(seen.all<SentLine>().size(), seen.all<ItemRecord>().size() + seen.all<ReturnedLine>().size());
       EXPECT_GT(seen.all<ReturnedLine>().size(), 0u);
     }
+  }
+}
+
+TEST(Coordinator, GivesAnIdleReplicaWhatASlowOneHasNotBegun) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Seen seen = play({.ranks = 3, .seed = seed, .depth = 3, .work = units(9), .slow_rank = 1});
+    const auto slow = std::count_if(seen.begins.begin(), seen.begins.end(), [](const auto& b) { return b.rank == 1; });
+    EXPECT_EQ(slow, 1) << "seed " << seed;
+    EXPECT_EQ(seen.begins.size(), 9u);
+    EXPECT_EQ(seen.done, 9u);
+    EXPECT_GE(seen.all<ReturnedLine>().size(), 2u);
+  }
+}
+
+TEST(Coordinator, MovesNothingUnderTheBaselinePolicies) {
+  for (const char* policy : {"static", "round_robin"}) {
+    const Seen seen = play({.ranks = 2, .policy = policy, .depth = 3, .work = units(6), .slow_rank = 1});
+    EXPECT_TRUE(seen.all<ReturnedLine>().empty()) << policy;
+    EXPECT_EQ(seen.done, 6u);
   }
 }
 
