@@ -4,19 +4,13 @@
 
 #include <algorithm>
 
-#include "common/errors.h"
+#include "common/tokenizer/white_space.h"
 #include "common/utf8.h"
 
 namespace trireme {
 namespace {
 
 constexpr int kMaxId = (1 << 24) - 1;
-
-/// Unicode's White_Space.
-bool is_space(char32_t c) {
-  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
-}
 
 /// Word characters beside those of utf8proc's categories: joiners, circled letters, and what Unicode 15.1 and 16 added.
 struct Range {
@@ -53,61 +47,13 @@ bool is_word(char32_t c) {
   }
 }
 
-std::size_t start_of_last_character(std::string_view text, std::size_t end) {
-  do --end;
-  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80);
-  return end;
-}
-
-std::size_t skip_spaces_left(std::string_view text, std::size_t end, std::size_t limit) {
-  while (end > limit) {
-    const std::size_t begin = start_of_last_character(text, end);
-    std::size_t at = begin;
-    if (!is_space(next_code_point(text, at))) break;
-    end = begin;
-  }
-  return end;
-}
-
-std::size_t skip_spaces_right(std::string_view text, std::size_t begin) {
-  while (begin < text.size()) {
-    std::size_t at = begin;
-    if (!is_space(next_code_point(text, at))) break;
-    begin = at;
-  }
-  return begin;
-}
-
 }  // namespace
-
-void LiteralFinder::build(std::vector<std::pair<std::string, int>> strings, const std::string& place) {
-  sorted_ = std::move(strings);
-  std::sort(sorted_.begin(), sorted_.end());
-  for (std::size_t i = 0; i < sorted_.size(); ++i) {
-    may_start_[static_cast<unsigned char>(sorted_[i].first.front())] = true;
-    if (i > 0 && sorted_[i].first == sorted_[i - 1].first) {
-      throw Error(ExitCode::bad_data, place + ": '" + printable(sorted_[i].first) + "' is there twice");
-    }
-  }
-}
 
 std::optional<LiteralFinder::Match> LiteralFinder::find(std::string_view text, std::size_t from) const {
   for (std::size_t begin = from; begin < text.size(); ++begin) {
-    if (!may_start_[static_cast<unsigned char>(text[begin])]) continue;
-    // [low, high) are the strings that agree with the text in their first `length` bytes, the shortest at low.
-    auto low = sorted_.begin(), high = sorted_.end();
+    if (!strings_.may_start(text[begin])) continue;
     std::optional<Match> longest;
-    for (std::size_t length = 0; low != high; ++length) {
-      if (low->first.size() == length) {
-        longest = Match{begin, begin + length, low->second};
-        ++low;
-      }
-      if (begin + length == text.size()) break;
-      const auto byte = static_cast<unsigned char>(text[begin + length]);
-      const auto byte_of = [&](const auto& entry) { return static_cast<unsigned char>(entry.first[length]); };
-      low = std::partition_point(low, high, [&](const auto& entry) { return byte_of(entry) < byte; });
-      high = std::partition_point(low, high, [&](const auto& entry) { return byte_of(entry) == byte; });
-    }
+    strings_.for_each_at(text, begin, [&](std::size_t end, int value) { longest = Match{begin, end, value}; });
     if (longest) return longest;
   }
   return std::nullopt;
@@ -139,8 +85,8 @@ AddedTokens::AddedTokens(const JsonObject& json, const SubwordModel& model, cons
       entry.fail("content", "'" + printable(token.content) + "' is there twice");
     tokens_.emplace(id, std::move(token));
   }
-  raw_.build(std::move(raw), place);
-  normalized_.build(std::move(normalized), place);
+  raw_ = LiteralFinder(std::move(raw), place);
+  normalized_ = LiteralFinder(std::move(normalized), place);
 }
 
 bool AddedTokens::is_single_word(std::string_view text, const LiteralFinder::Match& match) const {
@@ -156,8 +102,9 @@ std::vector<AddedTokens::Segment> AddedTokens::split(std::string_view text, cons
     from = match->end;
     const Token& token = tokens_.at(match->value);
     if (token.single_word && !is_single_word(text, *match)) continue;
-    const std::size_t begin = token.strip_left ? std::max(skip_spaces_left(text, match->begin, 0), done) : match->begin;
-    const std::size_t end = token.strip_right ? skip_spaces_right(text, match->end) : match->end;
+    const std::size_t begin =
+        token.strip_left ? std::max(skip_white_space_back(text, match->begin, 0), done) : match->begin;
+    const std::size_t end = token.strip_right ? skip_white_space(text, match->end) : match->end;
     if (begin > done) segments.push_back({text.substr(done, begin - done), std::nullopt});
     segments.push_back({text.substr(begin, end - begin), match->value});
     done = end;

@@ -2,7 +2,6 @@
 // Tokens beside the model's vocabulary, such as <|im_start|>: found in the text before anything else, the longest
 // first. Ref: tokenizers tokenizer/added_vocabulary.rs.
 
-#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,6 +11,7 @@
 
 #include "common/json.h"
 #include "common/tokenizer/normalizer.h"
+#include "common/tokenizer/prefix_index.h"
 #include "common/tokenizer/subword_model.h"
 
 namespace trireme {
@@ -23,13 +23,14 @@ class LiteralFinder {
     std::size_t begin, end;
     int value;
   };
+  LiteralFinder() = default;
   /// Throws Error(bad_data) starting with `place` when a string is there twice.
-  void build(std::vector<std::pair<std::string, int>> strings, const std::string& place);
+  LiteralFinder(std::vector<std::pair<std::string, int>> strings, const std::string& place)
+      : strings_(std::move(strings), place) {}
   std::optional<Match> find(std::string_view text, std::size_t from) const;
 
  private:
-  std::vector<std::pair<std::string, int>> sorted_;
-  std::array<bool, 256> may_start_{};
+  PrefixIndex strings_;
 };
 
 class AddedTokens {

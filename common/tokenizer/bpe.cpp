@@ -49,12 +49,12 @@ BytePairModel::BytePairModel(const JsonObject& json)
   json.refuse_unknown({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
                        "byte_fallback", "ignore_merges", "vocab", "merges"});
   if (json.get_double_or("dropout", 0, 0, 1) != 0) json.fail("dropout", "not supported");
-  if (json.get_bool_or("byte_fallback", false)) json.fail("byte_fallback", "not supported");
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     if (!json.get_string_or(key, "").empty()) json.fail(key, "not supported");
   }
   read_vocabulary(json);
   read_merges(json);
+  if (json.get_bool_or("byte_fallback", false)) bytes_ = find_byte_tokens(*this, json);
 }
 
 void BytePairModel::read_vocabulary(const JsonObject& json) {
@@ -146,18 +146,25 @@ int BytePairModel::unknown_id() const {
 
 void BytePairModel::read_characters(std::string_view piece, std::vector<Symbol>& symbols) const {
   symbols.clear();
+  const auto add = [&symbols](int id) {
+    const int position = static_cast<int>(symbols.size());
+    symbols.push_back({id, position - 1, position + 1});
+  };
   bool was_known = true;
   for (std::size_t at = 0; at < piece.size();) {
     const std::size_t begin = at;
     next_code_point(piece, at);
     int id = character_id(piece.substr(begin, at - begin));
     const bool is_known = id >= 0;
+    if (!is_known && bytes_) {
+      for (const char byte : piece.substr(begin, at - begin)) add((*bytes_)[static_cast<unsigned char>(byte)]);
+      continue;
+    }
     const bool is_left_out = !is_known && (unknown_token_.empty() || (fuse_unknown_ && !was_known));
     was_known = is_known;
     if (is_left_out) continue;
     if (!is_known) id = unknown_id();
-    const int position = static_cast<int>(symbols.size());
-    symbols.push_back({id, position - 1, position + 1});
+    add(id);
   }
   if (!symbols.empty()) symbols.back().next = -1;
 }

@@ -11,11 +11,11 @@ namespace trireme {
 
 class BytePairModel : public SubwordModel {
  public:
-  /// Throws Error(bad_data): dropout, byte fallback, affixes; damaged vocabulary or merges.
+  /// Throws Error(bad_data): dropout, affixes; damaged vocabulary or merges.
   explicit BytePairModel(const JsonObject& json);
 
-  /// Characters that the vocabulary lacks become the unknown token, or are left out where there is none. ItemError when
-  /// the vocabulary lacks that token too.
+  /// Characters that the vocabulary lacks become the tokens of their bytes, else the unknown token, or are left out.
+  /// ItemError when the vocabulary lacks that token too.
   void encode(const Pieces& pieces, std::vector<int>& ids) const override;
   std::optional<int> id(std::string_view token) const override;
   const std::string* token(int id) const override;
@@ -57,6 +57,7 @@ class BytePairModel : public SubwordModel {
   bool ignore_merges_ = false;
   std::string unknown_token_;  // empty: none
   bool fuse_unknown_ = false;  // one for all characters in a row
+  std::optional<ByteTokens> bytes_;
   std::unordered_map<std::string, int, Hash, std::equal_to<>> ids_;
   std::vector<const std::string*> tokens_;  // by id
   std::vector<Merge> merges_;               // open addressing, a power of two

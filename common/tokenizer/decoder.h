@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/json.h"
@@ -13,8 +12,8 @@ namespace trireme {
 class TokenDecoder {
  public:
   virtual ~TokenDecoder() = default;
-  /// Well-formed UTF-8, whatever the tokens are.
-  virtual std::string decode(const std::vector<std::string_view>& tokens) const = 0;
+  /// Parts of the text, which are joined in the end. Well-formed UTF-8, whatever the tokens are.
+  virtual std::vector<std::string> decode(std::vector<std::string> tokens) const = 0;
 };
 
 /// Throws Error(bad_data) for a kind that is not in the list.

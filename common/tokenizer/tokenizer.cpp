@@ -1,5 +1,7 @@
 #include "common/tokenizer/tokenizer.h"
 
+#include <algorithm>
+
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/json.h"
@@ -8,6 +10,7 @@
 #include "common/tokenizer/normalizer.h"
 #include "common/tokenizer/pre_tokenizer.h"
 #include "common/tokenizer/subword_model.h"
+#include "common/tokenizer/template.h"
 #include "common/utf8.h"
 
 namespace trireme {
@@ -26,20 +29,22 @@ JsonObject checked(const nlohmann::json& root, const std::string& source) {
 
 }  // namespace
 
-// Truncation, padding and post-processor concern templates and batches, not the text alone.
+// Truncation and padding of the file concern batches; how long a text may be is the caller's to say.
 struct Tokenizer::Parts {
   explicit Parts(const JsonObject& json)
       : normalizer(json.has("normalizer") ? make_normalizer(json.get_object("normalizer")) : nullptr),
         pre_tokenizer(make_pre_tokenizer(json.get_object("pre_tokenizer"))),
         model(make_subword_model(json.get_object("model"))),
         decoder(make_decoder(json.get_object("decoder"))),
-        added(json, *model, normalizer.get()) {}
+        added(json, *model, normalizer.get()),
+        around(json.has("post_processor") ? read_template(json.get_object("post_processor")) : TokenTemplate{}) {}
 
   std::unique_ptr<Normalizer> normalizer;  // may be none
   std::unique_ptr<PreTokenizer> pre_tokenizer;
   std::unique_ptr<SubwordModel> model;
   std::unique_ptr<TokenDecoder> decoder;
   AddedTokens added;
+  TokenTemplate around;
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -77,14 +82,25 @@ std::vector<int> Tokenizer::encode(std::string_view utf8) const {
   return ids;
 }
 
+std::vector<int> Tokenizer::encode_templated(std::string_view utf8, std::size_t max_tokens) const {
+  const TokenTemplate& around = parts_->around;
+  std::vector<int> ids = encode(utf8);
+  ids.resize(std::min(ids.size(), max_tokens - std::min(max_tokens, around.before.size() + around.after.size())));
+  ids.insert(ids.begin(), around.before.begin(), around.before.end());
+  ids.insert(ids.end(), around.after.begin(), around.after.end());
+  return ids;
+}
+
 std::string Tokenizer::decode(std::span<const int> ids, bool skip_special) const {
-  std::vector<std::string_view> tokens;
+  std::vector<std::string> tokens;
   for (const int id : ids) {
     const std::string* added = parts_->added.decoded(id);
     const std::string* token = added ? added : parts_->model->token(id);
     if (token && !(skip_special && parts_->added.is_special(*token))) tokens.push_back(*token);
   }
-  return parts_->decoder->decode(tokens);
+  std::string text;
+  for (const std::string& part : parts_->decoder->decode(std::move(tokens))) text += part;
+  return text;
 }
 
 std::optional<int> Tokenizer::id(std::string_view token) const {

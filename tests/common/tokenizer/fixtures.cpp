@@ -1,5 +1,6 @@
 #include "tests/common/tokenizer/fixtures.h"
 
+#include <gtest/gtest.h>
 #include <zlib.h>
 
 #include <memory>
@@ -31,6 +32,11 @@ const Tokenizer& flags_tokenizer() {
   return tokenizer;
 }
 
+const Tokenizer& xlmr_tokenizer() {
+  static const Tokenizer tokenizer = Tokenizer::parse(read_compressed("tests/golden/tokenizer_xlmr.json.gz"), "xlmr");
+  return tokenizer;
+}
+
 std::vector<nlohmann::json> golden_lines(const std::string& name) {
   std::istringstream stream(read_file(golden_file(name), 1 << 24));
   std::vector<nlohmann::json> lines;
@@ -38,11 +44,30 @@ std::vector<nlohmann::json> golden_lines(const std::string& name) {
   return lines;
 }
 
+void expect_golden(const Tokenizer& tokenizer, const std::string& name, std::size_t at_least) {
+  const std::vector<nlohmann::json> lines = golden_lines(name);
+  ASSERT_GE(lines.size(), at_least);
+  for (const nlohmann::json& line : lines) {
+    const auto ids = line.at("ids").get<std::vector<int>>();
+    if (line.contains("text")) {
+      const auto text = line.at("text").get<std::string>();
+      EXPECT_EQ(tokenizer.encode(text), ids) << line.at("id") << " " << line.at("text");
+      if (line.contains("whole")) {
+        EXPECT_EQ(tokenizer.encode_templated(text, 1 << 20), line.at("whole").get<std::vector<int>>()) << line.at("id");
+      }
+    }
+    EXPECT_EQ(tokenizer.decode(ids, false), line.at("decoded").get<std::string>()) << line.at("id");
+    if (line.contains("plain")) {
+      EXPECT_EQ(tokenizer.decode(ids, true), line.at("plain").get<std::string>()) << line.at("id");
+    }
+  }
+}
+
 std::string TokenizerText::str() const {
   return R"({"version":)" + version + R"(,"truncation":null,"padding":null,"added_tokens":)" + added_tokens +
-         R"(,"normalizer":)" + normalizer + R"(,"pre_tokenizer":)" + pre_tokenizer +
-         R"(,"post_processor":null,"decoder":)" + decoder + R"(,"model":{"type":"BPE","vocab":)" + vocab +
-         R"(,"merges":)" + merges + options + "}" + more + "}";
+         R"(,"normalizer":)" + normalizer + R"(,"pre_tokenizer":)" + pre_tokenizer + R"(,"post_processor":)" +
+         post_processor + R"(,"decoder":)" + decoder + R"(,"model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":)" +
+         merges + options + "}" + more + "}";
 }
 
 }  // namespace trireme

@@ -15,12 +15,17 @@ namespace trireme {
 std::string read_compressed(const std::string& file);
 const Tokenizer& qwen3_tokenizer();
 const Tokenizer& flags_tokenizer();
+const Tokenizer& xlmr_tokenizer();
 
 inline std::string golden_file(const std::string& name) {
   return std::string(TRIREME_SOURCE_DIR) + "/tests/golden/" + name;
 }
 /// The lines of a .jsonl file of tests/golden.
 std::vector<nlohmann::json> golden_lines(const std::string& name);
+
+/// Every line of a golden file, exactly: texts to ids (`whole`: with the template), ids to texts (`plain`: without
+/// special tokens).
+void expect_golden(const Tokenizer& tokenizer, const std::string& name, std::size_t at_least);
 
 /// tokenizer.json of a model without merges over the bytes, with the given parts instead of the usual ones.
 struct TokenizerText {
@@ -32,6 +37,7 @@ struct TokenizerText {
   std::string options = "";  // of the model: R"(,"dropout":0.1)"
   std::string vocab = R"({"a":0,"b":1,"c":2,"ab":3,"bc":4,"abc":5})";
   std::string merges = R"([["a","b"],["ab","c"],["b","c"]])";
+  std::string post_processor = "null";
   std::string more = "";  // at the end of the file
   std::string str() const;
 };
