@@ -6,6 +6,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "launcher/run.h"
+#include "launcher/sheet.h"
 #include "launcher/tokenize.h"
 #include "launcher/verify.h"
 
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", TRIREME_VERSION);
   app.require_subcommand(1);
   add_run(app);
+  add_sheet(app);
   add_tokenize(app);
   add_verify(app);
   try {
