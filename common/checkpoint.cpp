@@ -1,13 +1,14 @@
 #include "common/checkpoint.h"
 
 #include <algorithm>
-#include <array>
-#include <optional>
+#include <vector>
 
 #include "common/errors.h"
+#include "common/families.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/safetensors.h"
+#include "common/sampling_defaults.h"
 #include "common/sha256.h"
 #include "common/utf8.h"
 
@@ -23,10 +24,20 @@ json read_config(const fs::path& file) { return parse_json(read_file(file, kMaxC
 
 /// What the folder says it is: the words that name a model, and where they stand.
 struct Names {
-  std::string pipeline;     // model_index.json: _class_name
-  std::string transformer;  // transformer/config.json: _class_name
-  std::string model_type;   // config.json at the top, or that of the transformer: model_type
+  std::string pipeline;      // model_index.json: _class_name
+  std::string transformer;   // transformer/config.json: _class_name
+  std::string model_type;    // config.json at the top, or that of the transformer: model_type
+  std::string architecture;  // config.json at the top: the first of architectures
 };
+
+std::string first_architecture(const fs::path& file) {
+  if (!fs::exists(file)) return "";
+  const json config = read_config(file);
+  const JsonObject object(config, file.string());
+  if (!object.has("architectures")) return "";
+  const json& list = object.at("architectures");
+  return list.is_array() && !list.empty() && list[0].is_string() ? list[0].get<std::string>() : "";
+}
 
 Names read_names(const fs::path& folder) {
   Names names;
@@ -39,12 +50,36 @@ Names read_names(const fs::path& folder) {
   names.transformer = word(folder / "transformer" / "config.json", "_class_name");
   names.model_type = word(folder / "config.json", "model_type");
   if (names.model_type.empty()) names.model_type = word(folder / "transformer" / "config.json", "model_type");
+  names.architecture = first_architecture(folder / "config.json");
   return names;
 }
 
+struct Family {
+  const char* name;
+  const char* sign;                         // what names it, for messages
+  bool (*fits)(const Names&, bool chosen);  // chosen: model.family says so
+  SamplingDefaults (*defaults)(const fs::path& folder);
+};
+
+bool is_z_image(const Names& names, bool chosen) {
+  const bool transformer = names.transformer == "ZImageTransformer2DModel";
+  if (chosen) return transformer || names.transformer.empty();  // a missing or foreign pipeline name is no obstacle
+  if (!names.transformer.empty() && !transformer) return false;
+  return names.pipeline == "ZImagePipeline" || (transformer && names.pipeline.empty());
+}
+
+bool is_qwen2_5_vl(const Names& names, bool) {
+  return names.model_type == "qwen2_5_vl" || names.architecture == "Qwen2_5_VLForConditionalGeneration";
+}
+
+// To add a family: a line here. The first that fits is it.
+constexpr Family kFamilies[] = {
+    {"z_image", "ZImagePipeline", is_z_image, z_image_defaults},
+    {"qwen2_5_vl", "model_type qwen2_5_vl", is_qwen2_5_vl, qwen2_5_vl_defaults},
+};
+
 /// A model that the project knows and does not run yet.
 const char* later_family(const Names& names) {
-  if (names.model_type == "qwen2_5_vl") return "Qwen2.5-VL";
   if (names.pipeline == "NewbiePipeline" || names.model_type == "nextdit_clip" ||
       names.transformer.starts_with("NextDiT")) {
     return "NewBie-image";
@@ -52,18 +87,22 @@ const char* later_family(const Names& names) {
   return nullptr;
 }
 
-std::string find_family(const Job& job) {
+std::string built() {
+  std::string list;
+  for (const Family& family : kFamilies) list += std::string(family.name) + " (" + family.sign + "), ";
+  return list + "fake, fake_text";
+}
+
+const Family& find_family(const Job& job) {
   const Names names = read_names(job.model.path);
   const std::string folder = job.model.path.string();
   if (const char* later = later_family(names)) {
-    throw Error(ExitCode::bad_data, folder + ": " + later + " is not available yet; built: z_image, fake");
+    throw Error(ExitCode::bad_data, folder + ": " + later + " is not available yet; built: " + built());
   }
-  constexpr const char* kTransformer = "ZImageTransformer2DModel";
-  const bool named = job.model.family == "z_image";  // then a missing or foreign pipeline name is no obstacle
-  const bool fits =
-      names.transformer.empty() ? named || names.pipeline == "ZImagePipeline" : names.transformer == kTransformer;
-  if (fits && (named || names.pipeline.empty() || names.pipeline == "ZImagePipeline")) return "z_image";
-
+  for (const Family& family : kFamilies) {
+    const bool chosen = job.model.family == family.name;
+    if ((chosen || job.model.family == "auto") && family.fits(names, chosen)) return family;
+  }
   std::string found;
   const auto add = [&](const char* place, const std::string& word) {
     if (!word.empty()) found += (found.empty() ? "" : ", ") + std::string(place) + " says '" + printable(word) + "'";
@@ -71,62 +110,10 @@ std::string find_family(const Job& job) {
   add("model_index.json", names.pipeline);
   add("transformer/config.json", names.transformer);
   add("model_type", names.model_type);
+  add("architectures", names.architecture);
   if (found.empty()) found = "no model_index.json, transformer/config.json or config.json names a model";
-  throw Error(ExitCode::bad_data,
-              folder + ": not a model that can be run: " + found + "; built: z_image (ZImagePipeline)");
-}
-
-/// The flow-match Euler schedule with a fixed shift is what diffusion/ runs; any other would make other pictures.
-double read_shift(const fs::path& file) {
-  const json config = read_config(file);
-  const JsonObject scheduler(config, file.string());
-  constexpr const char* kClass = "FlowMatchEulerDiscreteScheduler";
-  if (const std::string name = scheduler.get_string_or("_class_name", kClass); name != kClass) {
-    scheduler.fail("_class_name", printable(name) + " is not available yet; only " + kClass + " is");
-  }
-  for (const char* key : {"use_dynamic_shifting", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas",
-                          "invert_sigmas", "stochastic_sampling"}) {
-    if (scheduler.get_bool_or(key, false)) scheduler.fail(key, "true is not available yet");
-  }
-  if (scheduler.has("shift_terminal")) scheduler.fail("shift_terminal", "not available yet");
-  if (scheduler.get_int_or("num_train_timesteps", 1000, 1, 1'000'000) != 1000) {
-    scheduler.fail("num_train_timesteps", "only 1000 is available");
-  }
-  const double shift = scheduler.get_double_or("shift", 1.0, 0, kMaxShift);
-  if (shift == 0) scheduler.fail("shift", "0 makes no schedule");
-  return shift;
-}
-
-int read_size_multiple(const fs::path& folder) {
-  const fs::path vae_file = folder / "vae" / "config.json", transformer_file = folder / "transformer" / "config.json";
-  const json vae_config = read_config(vae_file), transformer_config = read_config(transformer_file);
-  const JsonObject vae(vae_config, vae_file.string()), transformer(transformer_config, transformer_file.string());
-
-  const std::vector<std::int64_t> patch{2}, frame_patch{1};
-  const auto only = [&](const char* key, const std::vector<std::int64_t>& value) {
-    if (transformer.has(key) && transformer.get_ints(key, 1, 1024) != value) {
-      transformer.fail(key, "only [" + std::to_string(value[0]) + "] is available");
-    }
-  };
-  only("all_patch_size", patch);
-  only("all_f_patch_size", frame_patch);
-  if (transformer.has("siglip_feat_dim")) transformer.fail("siglip_feat_dim", "the Omni variant is not available yet");
-
-  constexpr std::size_t kMaxBlocks = 8;
-  const auto channels = vae.get_ints("block_out_channels", 1, 65'536, kMaxBlocks);
-  if (channels.empty()) vae.fail("block_out_channels", "empty");
-  return static_cast<int>(patch[0]) << (channels.size() - 1);
-}
-
-SamplingDefaults z_image_defaults(const fs::path& folder) {
-  constexpr double kTurboShift = 3;
-  SamplingDefaults defaults;
-  defaults.shift = read_shift(folder / "scheduler" / "scheduler_config.json");
-  const bool turbo = defaults.shift == kTurboShift;
-  defaults.steps = turbo ? 8 : 28;
-  defaults.guidance = turbo ? 0 : 4;
-  defaults.size_multiple = read_size_multiple(folder);
-  return defaults;
+  const std::string wanted = job.model.family == "auto" ? "a model that can be run" : job.model.family;
+  throw Error(ExitCode::bad_data, folder + ": not " + wanted + ": " + found + "; built: " + built());
 }
 
 void add_field(Sha256& hash, std::string_view name, std::string_view bytes) {
@@ -152,35 +139,39 @@ void add_shard(Sha256& hash, const SafetensorsFile& shard) {
   }
 }
 
-std::string fingerprint(const fs::path& folder, bool weights) {
-  Sha256 hash;
-  for (const char* name : {"scheduler/scheduler_config.json", "text_encoder/config.json", "tokenizer/tokenizer.json",
-                           "transformer/config.json", "vae/config.json"}) {
-    add_field(hash, name, read_file(folder / name, kMaxTokenizerBytes));
+std::string fingerprint(const fs::path& folder, const FamilyFiles& files, bool weights) {
+  std::vector<std::string> names{files.tokenizer};
+  for (const PartFiles& part : files.parts) {
+    if (!part.may_miss || fs::exists(folder / part.config)) names.emplace_back(part.config);
   }
-  if (weights) {
-    for (const char* part : {"text_encoder", "transformer", "vae"}) {
-      hash.update(std::string(part) + "\n");
-      for (const SafetensorsFile& shard : open_shards(folder / part)) add_shard(hash, shard);
-    }
+  std::sort(names.begin(), names.end());
+  Sha256 hash;
+  for (const std::string& name : names) add_field(hash, name, read_file(folder / name, kMaxTokenizerBytes));
+  for (const PartFiles& part : files.parts) {
+    if (!weights || !part.has_tensors) continue;
+    hash.update(std::string(part.name) + "\n");
+    for (const SafetensorsFile& shard : open_shards((folder / part.config).parent_path())) add_shard(hash, shard);
   }
   return hash.hex();
+}
+
+/// Families without files, for tests.
+Checkpoint fake(const std::string& family) {
+  Checkpoint checkpoint{family, {.steps = 4}, sha256_hex(family)};
+  if (family == "fake_text") checkpoint.defaults.makes = Makes::text;
+  return checkpoint;
 }
 
 }  // namespace
 
 Checkpoint inspect(const Job& job) {
-  if (job.model.family == "fake") {
-    return {"fake", {.steps = 4, .guidance = 0, .shift = 1, .size_multiple = 1}, sha256_hex("fake")};
-  }
+  if (job.model.family.starts_with("fake")) return fake(job.model.family);
   if (!fs::is_directory(job.model.path)) {
     throw ConfigError(job.model.path.string() + ": no such folder; fix model.path", ExitCode::input_missing);
   }
-  Checkpoint checkpoint;
-  checkpoint.family = find_family(job);
-  checkpoint.defaults = z_image_defaults(job.model.path);
-  checkpoint.fingerprint = fingerprint(job.model.path, job.model.weights == "checkpoint");
-  return checkpoint;
+  const Family& family = find_family(job);
+  return {family.name, family.defaults(job.model.path),
+          fingerprint(job.model.path, files_of(family.name), job.model.weights == "checkpoint")};
 }
 
 }  // namespace trireme

@@ -2,6 +2,8 @@
 // The three kinds of failure and the exit codes they end in. `Error` and `ConfigError` travel uncaught to main(), which
 // prints one line and aborts the job; an `ItemError` becomes a failed result and the job goes on.
 
+#include <cstddef>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -42,10 +44,16 @@ class ConfigError : public Error {
   explicit ConfigError(const std::string& message, ExitCode code = ExitCode::config) : Error(code, message) {}
 };
 
-/// One item can't be made; the others can.
+/// One item can't be made; the others can. A model that works on a batch says which item of the unit it is: that one
+/// fails, and the unit is begun again with the others. Without a place the whole unit fails.
 class ItemError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+  ItemError(const std::string& message, std::size_t item) : std::runtime_error(message), item_(item) {}
+  std::optional<std::size_t> item() const { return item_; }  // index into Unit::items
+
+ private:
+  std::optional<std::size_t> item_;
 };
 
 }  // namespace trireme

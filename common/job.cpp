@@ -61,7 +61,7 @@ fs::path find_input(const fs::path& typed, const Source& source, std::string_vie
 }
 
 void check_and_find(Job& job, const Source& source) {
-  const bool fake = job.model.family == "fake";
+  const bool fake = job.model.family.starts_with("fake");
   if (!fake) {
     if (job.model.path.empty()) source.fail("model", "path", "missing; name a checkpoint folder, or set family: fake");
     job.model.path = find_input(job.model.path, source, "model", "path");
@@ -76,6 +76,12 @@ void check_and_find(Job& job, const Source& source) {
   }
   if (job.input.prompts.empty()) source.fail("input", "prompts", "missing; name a .txt or .jsonl file");
   job.input.prompts = find_input(job.input.prompts, source, "input", "prompts");
+  if (job.input.image_root) {
+    job.input.image_root = find_input(*job.input.image_root, source, "input", "image_root");
+    if (!fs::is_directory(*job.input.image_root)) {
+      source.fail("input", "image_root", "not a folder", ExitCode::input_missing);
+    }
+  }
   if (job.output.directory.empty()) source.fail("output", "directory", "empty; name a folder for the run");
 }
 

@@ -17,11 +17,13 @@ constexpr int kMaxPixels = 8192;  // of width and of height
 constexpr int kMaxSteps = 1000;
 constexpr int kMaxImagesPerPrompt = 10'000;
 constexpr double kMaxGuidance = 100, kMaxCfgTruncation = 1, kMaxCfgNormalization = 100, kMaxShift = 100;
+constexpr int kMaxNewTokens = 1'000'000, kMaxTopK = 1'000'000;
+constexpr double kMaxTemperature = 100, kMaxTopP = 1, kMaxRepetitionPenalty = 100;
 
 struct Job {
   struct Model {
     std::filesystem::path path;          // a folder that exists; empty only for the fake family
-    std::string family = "auto";         // auto | fake | z_image
+    std::string family = "auto";         // auto | fake | fake_text | z_image | qwen2_5_vl
     std::optional<std::string> dtype;    // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
     std::string weights = "checkpoint";  // checkpoint | dummy
   } model;
@@ -34,6 +36,7 @@ struct Job {
   struct Dispatch {
     std::string policy = "least_loaded";  // static | round_robin | least_loaded
     std::optional<int> queue_depth;       // units a replica holds; auto: 2
+    std::optional<int> batch;             // items of a unit
   } dispatch;
 
   struct Sampling {
@@ -45,6 +48,12 @@ struct Job {
     int images_per_prompt = 1;
     double cfg_truncation = 1.0, cfg_normalization = 0.0;
     std::optional<double> shift;
+    std::optional<std::string> sampler;  // euler | midpoint
+    std::optional<std::string> system_prompt;
+    int max_new_tokens = 128;  // this and below: models that write text
+    std::optional<double> temperature;
+    std::optional<int> top_k;
+    std::optional<double> top_p, repetition_penalty;
   } sampling;
 
   struct Memory {
@@ -53,7 +62,8 @@ struct Job {
   } memory;
 
   struct Input {
-    std::filesystem::path prompts;  // .txt or .jsonl, a file that exists
+    std::filesystem::path prompts;                    // .txt or .jsonl, a file that exists
+    std::optional<std::filesystem::path> image_root;  // a folder that exists; auto: that of the prompts
   } input;
 
   struct Output {

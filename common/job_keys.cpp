@@ -128,9 +128,6 @@ JobKey later_text(std::string_view section, std::string_view name) {
 JobKey later_auto(std::string_view section, std::string_view name, Kind<std::string> kind = text()) {
   return later<std::optional<std::string>>(section, name, std::nullopt, or_auto(kind));
 }
-JobKey later_auto(std::string_view section, std::string_view name, Kind<double> kind) {
-  return later<std::optional<double>>(section, name, std::nullopt, or_auto(kind));
-}
 
 }  // namespace
 
@@ -139,7 +136,8 @@ std::vector<JobKey> keys_of(Job& job) {
   auto& [model, parallel, dispatch, sampling, memory, input, output, monitor, limits, file] = job;
   return {
       key("model", "path", model.path, path()),
-      key("model", "family", model.family, choice({"auto", "fake", "z_image"}, {"newbie_image", "qwen2_5_vl"})),
+      key("model", "family", model.family,
+          choice({"auto", "fake", "fake_text", "z_image", "qwen2_5_vl"}, {"newbie_image"})),
       key("model", "dtype", model.dtype, or_auto(dtype())),
       key("model", "weights", model.weights, choice({"checkpoint", "dummy"})),
       later<std::string>("model", "read", "once", choice({"once"}, {"per_node"})),
@@ -155,13 +153,7 @@ std::vector<JobKey> keys_of(Job& job) {
       key("dispatch", "policy", dispatch.policy,
           choice({"static", "round_robin", "least_loaded"}, {"weighted", "predictive"})),
       key("dispatch", "queue_depth", dispatch.queue_depth, or_auto(whole(1, 1024))),
-      {"dispatch", "batch",
-       [](const YamlNode& node) {
-         if (!node.is_plain("auto") && whole(1, kMany).read(node) != 1) {
-           node.fail(node.text + " is not available yet; use auto or 1");
-         }
-       },
-       [] { return "auto"; }},
+      key("dispatch", "batch", dispatch.batch, or_auto(whole(1, 1024))),
 
       key("sampling", "width", sampling.width, whole(1, kMaxPixels)),
       key("sampling", "height", sampling.height, whole(1, kMaxPixels)),
@@ -173,13 +165,14 @@ std::vector<JobKey> keys_of(Job& job) {
       key("sampling", "cfg_truncation", sampling.cfg_truncation, number(0, kMaxCfgTruncation)),
       key("sampling", "cfg_normalization", sampling.cfg_normalization, number(0, kMaxCfgNormalization)),
       key("sampling", "shift", sampling.shift, or_auto(number_above(0, kMaxShift))),
-      later_auto("sampling", "sampler"),
-      later_auto("sampling", "system_prompt"),
-      later("sampling", "max_new_tokens", 128, whole(1, kMany)),
-      later_auto("sampling", "temperature", number(0, 100)),
-      later<std::optional<int>>("sampling", "top_k", std::nullopt, or_auto(whole(0, kMany))),
-      later_auto("sampling", "top_p", number_above(0, 1)),
-      later_auto("sampling", "repetition_penalty", number_above(0, 100)),
+      key("sampling", "sampler", sampling.sampler, or_auto(choice({"euler", "midpoint"}))),
+      key("sampling", "system_prompt", sampling.system_prompt, or_auto(text())),
+      key("sampling", "max_new_tokens", sampling.max_new_tokens, whole(1, kMaxNewTokens)),
+      key("sampling", "temperature", sampling.temperature, or_auto(number(0, kMaxTemperature))),
+      key("sampling", "top_k", sampling.top_k, or_auto(whole(0, kMaxTopK))),
+      key("sampling", "top_p", sampling.top_p, or_auto(number_above(0, kMaxTopP))),
+      key("sampling", "repetition_penalty", sampling.repetition_penalty,
+          or_auto(number_above(0, kMaxRepetitionPenalty))),
 
       key("memory", "fraction", memory.fraction, number_above(0, 1)),
       {"memory", "vae_slicing",  // a unit of one image has nothing to slice
@@ -193,7 +186,7 @@ std::vector<JobKey> keys_of(Job& job) {
       later<std::string>("memory", "on_oom", "fail", choice({"fail"}, {"degrade"})),
 
       key("input", "prompts", input.prompts, path()),
-      later_auto("input", "image_root"),
+      key("input", "image_root", input.image_root, or_auto(path())),
 
       key("output", "directory", output.directory, path()),
       key("output", "images", output.images, choice({"png", "none"})),

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "common/errors.h"
+#include "common/family_keys.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/sha256.h"
@@ -54,6 +55,13 @@ class Reader {
     base_.cfg_truncation = job.sampling.cfg_truncation;
     base_.cfg_normalization = job.sampling.cfg_normalization;
     base_.shift = job.sampling.shift.value_or(defaults.shift);
+    base_.sampler = job.sampling.sampler.value_or(defaults.samplers.front());
+    base_.system_prompt = job.sampling.system_prompt.value_or(defaults.system_prompt.value_or(""));
+    base_.max_new_tokens = job.sampling.max_new_tokens;
+    base_.temperature = job.sampling.temperature.value_or(defaults.temperature);
+    base_.top_k = job.sampling.top_k.value_or(defaults.top_k);
+    base_.top_p = job.sampling.top_p.value_or(defaults.top_p);
+    base_.repetition_penalty = job.sampling.repetition_penalty.value_or(defaults.repetition_penalty);
   }
 
   std::vector<Item> read(std::string_view text, bool is_jsonl) {
@@ -233,6 +241,7 @@ std::vector<Item> read_items(const Job& job, const SamplingDefaults& defaults) {
   if (const auto at = find_invalid_utf8(text)) fail_at(file, text, *at, "invalid UTF-8");
   if (const auto at = text.find('\0'); at != std::string_view::npos)
     fail_at(file, text, at, "NUL byte; is this a text file?");
+  refuse_foreign_keys(job, defaults);
   return Reader(job, defaults).read(text, kind == ".jsonl");
 }
 

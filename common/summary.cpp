@@ -114,7 +114,8 @@ std::string closing_table(const Summary& summary) {
             summary.seconds, ranks.size(), summary.items_per_second());
   text += print("# %-10s %12s %12s %12s\n", "phase", "min s/rank", "avg s/rank", "max s/rank");
   for (std::size_t i = 0; i < kRankPhases.size(); ++i) {
-    text += row(kRankPhases[i], spread_of(summary, static_cast<RankPhase>(i)));
+    const Spread seconds = spread_of(summary, static_cast<RankPhase>(i));
+    if (seconds.max > 0) text += row(kRankPhases[i], seconds);
   }
   text += row("busy", spread(ranks, [](const RankSummary& rank) { return rank.busy_seconds; }));
   text += row("idle", spread(ranks, [](const RankSummary& rank) { return rank.idle_seconds; }));

@@ -11,8 +11,9 @@
 namespace trireme {
 
 /// Where a rank's time goes. Transfer and write are those of the results that the rank made: rank 0 does both.
-enum class RankPhase { load, encode, denoise, decode, transfer, write };
-inline constexpr std::array<const char*, 6> kRankPhases{"load", "encode", "denoise", "decode", "transfer", "write"};
+enum class RankPhase { load, encode, prefill, denoise, decode, transfer, write };
+inline constexpr std::array<const char*, 7> kRankPhases{"load",   "encode",   "prefill", "denoise",
+                                                        "decode", "transfer", "write"};
 
 struct RankSummary {
   int rank = 0;
@@ -48,7 +49,8 @@ Spread spread_of(const Summary& summary, RankPhase phase);
 
 std::string to_text(const Summary& summary);  // of summary.json
 void write_summary(const std::filesystem::path& file, const Summary& summary);
-/// Lines that begin with '#' are headers; columns have units. Ends in a newline.
+/// Lines that begin with '#' are headers; columns have units. Phases in which nobody spent any time are left out. Ends
+/// in a newline.
 std::string closing_table(const Summary& summary);
 
 }  // namespace trireme

@@ -103,10 +103,63 @@ TEST_F(CheckpointFolder, NamesModelsThatAreNotBuiltOrNotKnown) {
   EXPECT_THAT(error(), HasSubstr("NewBie-image is not available yet"));
   fs::remove_all(folder_ / "model");
   fs::create_directory(folder_ / "model");
-  write("model/config.json", R"({"model_type": "qwen2_5_vl"})");
-  EXPECT_THAT(error(), HasSubstr("Qwen2.5-VL is not available yet"));
+  write("model/config.json", R"({"model_type": "qwen2_vl", "architectures": ["Qwen2VLForConditionalGeneration"]})");
+  EXPECT_THAT(error(), HasSubstr("Qwen2VLForConditionalGeneration"));
+  EXPECT_THAT(error(ExitCode::bad_data, "qwen2_5_vl"), HasSubstr("not qwen2_5_vl"));
   write("model/config.json", "{}");
   EXPECT_THAT(error(), HasSubstr("no model_index.json"));
+}
+
+/// The files of a released folder but for the weights.
+class QwenFolder : public CheckpointFolder {
+ protected:
+  QwenFolder() {
+    fs::remove_all(folder_ / "model");
+    fs::create_directory(folder_ / "model");
+    write("model/config.json", R"({"architectures": ["Qwen2_5_VLForConditionalGeneration"]})");
+    write("model/tokenizer.json", "{}");
+  }
+  SamplingDefaults with(const std::string& generation_config) {
+    write("model/generation_config.json", generation_config);
+    return look(folder_ / "model", "auto", "dummy").defaults;
+  }
+};
+
+TEST_F(QwenFolder, TakesItsDefaultsAsGenerateDoes) {
+  const SamplingDefaults released = with(R"({"bos_token_id": 151643, "pad_token_id": 151643, "do_sample": true,
+    "eos_token_id": [151645, 151643], "repetition_penalty": 1.05, "temperature": 0.000001})");
+  EXPECT_EQ(released.makes, Makes::text);
+  EXPECT_EQ(released.temperature, 1e-6);
+  EXPECT_EQ(released.top_k, 50);
+  EXPECT_EQ(released.top_p, 1);
+  EXPECT_EQ(released.repetition_penalty, 1.05);
+  const SamplingDefaults early = with(R"({"do_sample": true, "temperature": 0.1, "top_k": 1, "top_p": 0.001})");
+  EXPECT_EQ(early.top_k, 1);
+  EXPECT_EQ(early.top_p, 0.001);
+  EXPECT_EQ(with(R"({"temperature": 0.7, "top_k": null})").temperature, 0) << "greedy without do_sample";
+  fs::remove(folder_ / "model/generation_config.json");
+  const Checkpoint bare = look(folder_ / "model", "qwen2_5_vl", "dummy");
+  EXPECT_EQ(bare.family, "qwen2_5_vl");
+  EXPECT_EQ(bare.defaults.temperature, 0);
+  EXPECT_EQ(bare.defaults.repetition_penalty, 1);
+}
+
+TEST_F(QwenFolder, RefusesAWayToGenerateThatItDoesNotHave) {
+  EXPECT_THROW(with(R"({"num_beams": 4})"), Error);
+  EXPECT_THROW(with(R"({"no_repeat_ngram_size": 3})"), Error);
+  EXPECT_THROW(with(R"({"top_p": 0})"), Error);
+  EXPECT_THROW(with(R"({"temperature": -1})"), Error);
+  EXPECT_THROW(with(R"({"repetition_penalty": 0})"), Error);
+}
+
+TEST_F(QwenFolder, FingerprintDependsOnEveryFileThatIsThere) {
+  const auto fingerprint = [&] { return look(folder_ / "model", "auto", "dummy").fingerprint; };
+  const std::string bare = fingerprint();
+  write("model/generation_config.json", "{}");
+  const std::string with_generation = fingerprint();
+  EXPECT_NE(bare, with_generation);
+  write("model/preprocessor_config.json", "{}");
+  EXPECT_NE(fingerprint(), with_generation);
 }
 
 TEST_F(CheckpointFolder, RefusesSchedulesThatItDoesNotRun) {

@@ -77,11 +77,13 @@ TEST_F(JobFile, ReadsEveryBuiltKey) {
   const Job job = load(R"(
 model: {path: model, family: z_image, dtype: bfloat16, weights: dummy, read: once}
 parallel: {threads: 2, transport: mpi}
-dispatch: {policy: static, queue_depth: 3, batch: 1}
+dispatch: {policy: static, queue_depth: 3, batch: 2}
 sampling: {width: 64, height: 8192, steps: 9, guidance: 4.5, negative_prompt: 'no: "x"', seed: 18446744073709551615,
-           images_per_prompt: 3, cfg_truncation: 0.5, cfg_normalization: 1, shift: 6}
+           images_per_prompt: 3, cfg_truncation: 0.5, cfg_normalization: 1, shift: 6, sampler: midpoint,
+           system_prompt: "be brief", max_new_tokens: 7, temperature: 0.7, top_k: 0, top_p: 0.5,
+           repetition_penalty: 1.05}
 memory: {fraction: 1, vae_slicing: true, vae_tiling: false}
-input: {prompts: prompts.txt}
+input: {prompts: prompts.txt, image_root: model}
 output: {directory: out, images: none, png_metadata: false, tensors: true}
 monitor: {interval_seconds: 0.5}
 limits: {max_attempts: 1, stall_timeout_seconds: 2.5}
@@ -90,10 +92,19 @@ limits: {max_attempts: 1, stall_timeout_seconds: 2.5}
   EXPECT_EQ(job.model.dtype, "bfloat16");
   EXPECT_EQ(job.parallel.transport, "mpi");
   EXPECT_EQ(job.dispatch.queue_depth, 3);
+  EXPECT_EQ(job.dispatch.batch, 2);
   EXPECT_EQ(job.sampling.height, 8192);
   EXPECT_EQ(job.sampling.negative_prompt, "no: \"x\"");
   EXPECT_EQ(job.sampling.seed, UINT64_MAX);
   EXPECT_EQ(job.sampling.shift, 6);
+  EXPECT_EQ(job.sampling.sampler, "midpoint");
+  EXPECT_EQ(job.sampling.system_prompt, "be brief");
+  EXPECT_EQ(job.sampling.max_new_tokens, 7);
+  EXPECT_EQ(job.sampling.temperature, 0.7);
+  EXPECT_EQ(job.sampling.top_k, 0);
+  EXPECT_EQ(job.sampling.top_p, 0.5);
+  EXPECT_EQ(job.sampling.repetition_penalty, 1.05);
+  EXPECT_EQ(job.input.image_root, folder_ / "model");
   EXPECT_EQ(job.memory.vae_tiling, false);
   EXPECT_EQ(job.output.images, "none");
   EXPECT_EQ(job.limits.stall_timeout_seconds, 2.5);
@@ -137,19 +148,10 @@ TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
                                "parallel.guidance=2",
                                "dispatch.policy=predictive",
                                "dispatch.policy=weighted",
-                               "dispatch.batch=2",
-                               "sampling.sampler=euler",
-                               "sampling.system_prompt=x",
-                               "sampling.max_new_tokens=5",
-                               "sampling.temperature=0",
-                               "sampling.top_k=1",
-                               "sampling.top_p=0.5",
-                               "sampling.repetition_penalty=1.05",
                                "memory.vae_slicing=false",
                                "memory.offload=layers",
                                "memory.allocator=native",
                                "memory.on_oom=degrade",
-                               "input.image_root=.",
                                "output.write=local",
                                "output.metrics_file=m.prom",
                                "monitor.gpu_memory_percent=80",
@@ -185,6 +187,13 @@ TEST_F(JobFile, RefusesValuesOutOfRange) {
                                "sampling.shift=0",
                                "sampling.cfg_truncation=1.5",
                                "sampling.cfg_normalization=-1",
+                               "sampling.sampler=dpm",
+                               "sampling.max_new_tokens=0",
+                               "sampling.temperature=-1",
+                               "sampling.top_k=-1",
+                               "sampling.top_p=0",
+                               "sampling.top_p=1.1",
+                               "sampling.repetition_penalty=0",
                                "memory.fraction=0",
                                "memory.fraction=1.01",
                                "memory.vae_tiling=yes",

@@ -19,8 +19,8 @@ Summary two_ranks() {
   summary.failed = 1;
   summary.seconds = 4;
   summary.ranks.resize(2);
-  summary.ranks[0] = {0, "h0", "gpu", 6, {1, 0.5, 8, 1, 0, 2}, 4, 0, 0.003, 1000, 10, 100, 6, 6'000'000};
-  summary.ranks[1] = {1, "h1", "gpu", 4, {3, 0.25, 6, 1, 1, 0}, 3, 1, 0.005, 2000, 20, 400, 4, 4'000'000};
+  summary.ranks[0] = {0, "h0", "gpu", 6, {1, 0.5, 0, 8, 1, 0, 2}, 4, 0, 0.003, 1000, 10, 100, 6, 6'000'000};
+  summary.ranks[1] = {1, "h1", "gpu", 4, {3, 0.25, 0, 6, 1, 1, 0}, 3, 1, 0.005, 2000, 20, 400, 4, 4'000'000};
   return summary;
 }
 

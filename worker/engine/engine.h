@@ -13,7 +13,7 @@
 namespace trireme {
 
 /// Seconds of device time (GPU events; wall clock on a CPU) a unit spent in each phase, indexed by Phase.
-using PhaseSeconds = std::array<double, 3>;
+using PhaseSeconds = std::array<double, 4>;
 
 struct Finished {
   Unit unit;

@@ -7,12 +7,57 @@
 namespace trireme::codec {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::uint64_t kAlignment = 64;
 // The least that an entry takes in its encoding: bounds for counts.
-constexpr std::size_t kSmallestUnit = 20, kSmallestItem = 84, kSmallestResult = 25, kSmallestTensor = 17;
+constexpr std::size_t kSmallestUnit = 20, kSmallestItem = 156, kSmallestMessage = 16, kSmallestPart = 13,
+                      kSmallestImage = 32, kSmallestResult = 26, kSmallestTensor = 17;
 
 std::uint64_t aligned(std::uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+
+void write(wire::Writer& out, const ChatMessage& message) {
+  out.text(message.role);
+  out.number<std::uint64_t>(message.content.size());
+  for (const ContentPart& part : message.content) {
+    out.number(static_cast<std::uint8_t>(part.kind));
+    out.text(part.text);
+    out.number(part.image);
+  }
+}
+
+ChatMessage read_message(wire::Reader& in, std::size_t images) {
+  ChatMessage message;
+  message.role = in.text();
+  message.content.resize(in.count(kSmallestPart));
+  for (ContentPart& part : message.content) {
+    const auto kind = in.number<std::uint8_t>();
+    if (kind > 1) in.fail("words or a picture, found kind " + std::to_string(kind));
+    part.kind = static_cast<ContentPart::Kind>(kind);
+    part.text = in.text();
+    part.image = in.number<std::uint32_t>();
+    if (part.kind == ContentPart::Kind::image && part.image >= images) {
+      in.fail("one of " + std::to_string(images) + " pictures, found " + std::to_string(part.image));
+    }
+  }
+  return message;
+}
+
+/// But for the path, which means nothing elsewhere.
+void write(wire::Writer& out, const ImageFile& image) {
+  out.text(image.name);
+  out.text(image.sha256);
+  out.number(image.bytes);
+  out.text(image.data);
+}
+
+ImageFile read_image(wire::Reader& in) {
+  ImageFile image;
+  image.name = in.text();
+  image.sha256 = in.text();
+  image.bytes = in.number<std::uint64_t>();
+  image.data = in.text();
+  return image;
+}
 
 void write(wire::Writer& out, const Item& item) {
   out.text(item.id);
@@ -27,6 +72,18 @@ void write(wire::Writer& out, const Item& item) {
   out.number(item.cfg_truncation);
   out.number(item.cfg_normalization);
   out.number(item.shift);
+  out.text(item.sampler);
+  out.text(item.system_prompt);
+  out.number<std::uint64_t>(item.images.size());
+  for (const ImageFile& image : item.images) write(out, image);
+  out.number<std::uint64_t>(item.messages.size());
+  for (const ChatMessage& message : item.messages) write(out, message);
+  out.number<std::int32_t>(item.max_new_tokens);
+  out.number(item.temperature);
+  out.number<std::int32_t>(item.top_k);
+  out.number(item.top_p);
+  out.number(item.repetition_penalty);
+  out.text(item.error);
 }
 
 Item read_item(wire::Reader& in) {
@@ -43,6 +100,18 @@ Item read_item(wire::Reader& in) {
   item.cfg_truncation = in.number<double>();
   item.cfg_normalization = in.number<double>();
   item.shift = in.number<double>();
+  item.sampler = in.text();
+  item.system_prompt = in.text();
+  item.images.resize(in.count(kSmallestImage));
+  for (ImageFile& image : item.images) image = read_image(in);
+  item.messages.resize(in.count(kSmallestMessage));
+  for (ChatMessage& message : item.messages) message = read_message(in, item.images.size());
+  item.max_new_tokens = in.number<std::int32_t>();
+  item.temperature = in.number<double>();
+  item.top_k = in.number<std::int32_t>();
+  item.top_p = in.number<double>();
+  item.repetition_penalty = in.number<double>();
+  item.error = in.text();
   return item;
 }
 
@@ -114,6 +183,30 @@ class Cutter {
   std::uint64_t at_;
 };
 
+void write(wire::Writer& out, const TextResult& text) {
+  out.text(text.text);
+  out.number<std::uint64_t>(text.token_ids.size());
+  for (const std::int64_t token : text.token_ids) out.number(token);
+  out.number(static_cast<std::uint8_t>(text.finish_reason));
+  out.number(text.prompt_tokens);
+  out.number(text.first_token_seconds);
+  out.number(text.decode_seconds);
+}
+
+TextResult read_text_result(wire::Reader& in) {
+  TextResult text;
+  text.text = in.text();
+  text.token_ids.resize(in.count(sizeof(std::int64_t)));
+  for (std::int64_t& token : text.token_ids) token = in.number<std::int64_t>();
+  const auto reason = in.number<std::uint8_t>();
+  if (reason >= std::size(kFinishReasons)) in.fail("a finish reason, found " + std::to_string(reason));
+  text.finish_reason = static_cast<FinishReason>(reason);
+  text.prompt_tokens = in.number<std::int64_t>();
+  text.first_token_seconds = in.number<double>();
+  text.decode_seconds = in.number<double>();
+  return text;
+}
+
 Bytes encode_header(const Finished& finished) {
   wire::Writer out;
   out.number(kVersion);
@@ -130,6 +223,8 @@ Bytes encode_header(const Finished& finished) {
       out.text(name);
       write(out, tensor);
     }
+    out.number<std::uint8_t>(result.text.has_value());
+    if (result.text) write(out, *result.text);
   }
   return out.take();
 }
@@ -149,6 +244,7 @@ Result read_result(wire::Reader& in, Cutter& cutter) {
     const Shape shape = read_shape(in, cutter.size());
     if (!result.tensors.emplace(std::move(name), cutter.cut(shape, in)).second) in.fail("names that differ");
   }
+  if (in.number<std::uint8_t>() != 0) result.text = read_text_result(in);
   return result;
 }
 

@@ -10,15 +10,15 @@ LoadedModel load_model(const std::string& family, const ModelSettings& settings,
   LoadedModel loaded;
   const bool dummy = settings.job.model.weights == "dummy";
   ModelFiles files;
-  if (family != "fake") {
-    if (transport.rank() == 0) files = read_model_files(settings.job.model.path, !dummy);
+  if (!family.starts_with("fake")) {
+    if (transport.rank() == 0) files = read_model_files(settings.job.model.path, !dummy, family);
     files = share_model_files(std::move(files), transport);
   }
   PartParameters wanted;
   loaded.model = make_model(family, settings, files, wanted);
   if (dummy) {
     loaded.report = make_dummy_weights(wanted, settings.dtype, settings.device);
-  } else if (family != "fake") {
+  } else if (!family.starts_with("fake")) {
     loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress);
   }
   loaded.report.seconds = steady_seconds() - start;

@@ -5,9 +5,11 @@
 //   s = begin(unit); while (!s.done()) { enter(s, half) layers(s, half) leave(s, half) for every half; advance(s) }
 //   results = finish(s)
 //
-// A pipeline cuts that line at its commas. A diffusion pass is one denoising step: state = latents. Slices of one
-// session run in order; slices of different sessions may interleave. Nothing here may wait on the GPU, read a timing,
-// or let a result depend on anything but the item, the model and the numeric settings.
+// A pipeline cuts that line at its commas. A diffusion pass is one denoising step: state = latents. A language pass is
+// one token of every row: the first takes the whole prompt (Phase::prefill), the others one token each (Phase::decode),
+// and the key-value cache stays in the session. Slices of one session run in order; slices of different sessions may
+// interleave. Nothing here may wait on the GPU, read a timing, or let a result depend on anything but the item, the
+// model and the numeric settings.
 
 #include <ATen/core/Tensor.h>
 
@@ -19,12 +21,14 @@
 #include <vector>
 
 #include "common/item.h"
+#include "common/text_result.h"
 
 namespace trireme {
 
-enum class Phase { encode, denoise, decode };
+/// encode: prompt or pictures; prefill and decode: tokens of a language model; denoise and decode: a picture.
+enum class Phase { encode, prefill, denoise, decode };
 
-/// About one transformer block of work: enqueued on a GPU, run on a CPU. Throws ItemError when the item can't be made.
+/// About one transformer block of work: enqueued on a GPU, run on a CPU. Throws ItemError when an item can't be made.
 struct Slice {
   Phase phase;
   std::function<void()> run;
@@ -37,6 +41,7 @@ struct Result {
   std::string error;                          // empty = done; else why the item failed, and nothing below is set
   at::Tensor picture;                         // [H, W, 3] uint8, or undefined
   std::map<std::string, at::Tensor> tensors;  // float32 or int64, by their names on disk; only when asked for
+  std::optional<TextResult> text;             // what was written; its seconds are the engine's to fill in
 };
 
 /// One unit in flight on one stage.
@@ -47,7 +52,11 @@ class Session {
   int pass = 0;    // passes behind us
   int passes = 0;  // in all
   int halves = 1;  // of the coming pass: 2 when guidance runs (0 = positive, 1 = negative), always as two passes
-  bool done() const { return pass == passes; }
+  /// No pass is left. A text session is done as soon as it knows that all its rows have ended: what it knows comes from
+  /// a copy whose event is polled, so that some passes more may run, whose tokens are dropped.
+  virtual bool done() const { return pass == passes; }
+  /// Tokens written so far in all rows, as far as is known without waiting: for the progress line.
+  virtual std::uint64_t tokens() const { return 0; }
 
   at::Tensor hidden;  // what `enter` and `layers` leave for the next stage, [tokens, dim]
   at::Tensor state;   // latents [C, h, w] float32
@@ -67,7 +76,7 @@ class Model {
   virtual int layer_count() const = 0;
 
   /// Every stage: shapes and schedule at once; first stage: slices that encode the prompt and draw the noise. Throws
-  /// ItemError when the item can't be made (size, prompt).
+  /// ItemError when an item can't be made (size, prompt, picture).
   virtual std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) = 0;
   /// First stage: state -> hidden.
   virtual void enter(Session& session, int half, Slices& slices) = 0;

@@ -69,8 +69,8 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
     row.host = rank.host;
     row.device = rank.device;
     row.items = made.items;
-    row.seconds = {rank.load_seconds, made.seconds[0],       made.seconds[1],
-                   made.seconds[2],   made.transfer_seconds, made.write_seconds};
+    row.seconds = {rank.load_seconds, made.seconds[0],       made.seconds[1],   made.seconds[2],
+                   made.seconds[3],   made.transfer_seconds, made.write_seconds};
     row.busy_seconds = rank.busy_seconds;
     row.idle_seconds = rank.idle_seconds;
     row.longest_pass_seconds = rank.longest_pass_seconds;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/errors.h"
+#include "common/families.h"
 #include "common/files.h"
 #include "common/safetensors.h"
 #include "worker/transport/wire.h"
@@ -12,22 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Layout {
-  const char* part;
-  const char* config;
-  bool has_tensors;
-};
-constexpr Layout kParts[] = {{"transformer", "config.json", true},
-                             {"text_encoder", "config.json", true},
-                             {"vae", "config.json", true},
-                             {"scheduler", "scheduler_config.json", false}};
-
 constexpr std::uint64_t kLargestConfig = 16'000'000, kLargestTokenizer = 256'000'000;
 
 std::string read_text(const fs::path& file, std::uint64_t max_bytes) {
   std::error_code error;
   if (!fs::exists(file, error)) {
-    throw ConfigError(file.string() + ": missing; model.path must name a complete folder in the diffusers layout",
+    throw ConfigError(file.string() + ": missing; model.path must name a complete checkpoint folder",
                       ExitCode::input_missing);
   }
   return read_file(file, max_bytes);
@@ -44,6 +35,7 @@ void read_tensor_list(const fs::path& folder, ModelPart& part) {
 }
 
 void write(wire::Writer& out, const ModelPart& part) {
+  out.text(part.config_file);
   out.text(part.config);
   out.number<std::uint64_t>(part.shards.size());
   for (const std::string& shard : part.shards) out.text(shard);
@@ -60,10 +52,11 @@ void write(wire::Writer& out, const ModelPart& part) {
 }
 
 // The least that an entry takes in its encoding: bounds for counts.
-constexpr std::size_t kSmallestText = 8, kSmallestTensor = 44, kSmallestPart = 32;
+constexpr std::size_t kSmallestText = 8, kSmallestTensor = 44, kSmallestPart = 40;
 
 ModelPart read_part(wire::Reader& in) {
   ModelPart part;
+  part.config_file = in.text();
   part.config = in.text();
   part.shards.resize(in.count(kSmallestText));
   for (std::string& shard : part.shards) shard = in.text();
@@ -103,20 +96,23 @@ const ModelPart& ModelFiles::part(const std::string& name) const {
   return found->second;
 }
 
-ModelFiles read_model_files(const fs::path& folder, bool weights) {
+ModelFiles read_model_files(const fs::path& folder, bool weights, const std::string& family) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
-    throw ConfigError(folder.string() + ": no such folder; model.path must name a folder in the diffusers layout",
+    throw ConfigError(folder.string() + ": no such folder; model.path must name a checkpoint folder",
                       ExitCode::input_missing);
   }
   ModelFiles files;
   files.folder = folder;
-  for (const Layout& layout : kParts) {
-    ModelPart& part = files.parts[layout.part];
-    part.config = read_text(folder / layout.part / layout.config, kLargestConfig);
-    if (weights && layout.has_tensors) read_tensor_list(folder / layout.part, part);
+  const FamilyFiles& listed = files_of(family);
+  for (const PartFiles& listed_part : listed.parts) {
+    const fs::path file = folder / listed_part.config;
+    ModelPart& part = files.parts[listed_part.name];
+    part.config_file = listed_part.config;
+    part.config = listed_part.may_miss && !fs::exists(file, error) ? "{}" : read_text(file, kLargestConfig);
+    if (weights && listed_part.has_tensors) read_tensor_list(file.parent_path(), part);
   }
-  files.tokenizer_json = read_text(folder / "tokenizer" / "tokenizer.json", kLargestTokenizer);
+  files.tokenizer_json = read_text(folder / listed.tokenizer, kLargestTokenizer);
   return files;
 }
 

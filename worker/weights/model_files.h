@@ -22,7 +22,8 @@ struct TensorEntry {
 };
 
 struct ModelPart {
-  std::string config;                // text of config.json (scheduler: scheduler_config.json)
+  std::string config_file;           // relative to the checkpoint folder: "transformer/config.json"
+  std::string config;                // its text; "{}" when a file that may be missing is
   std::vector<std::string> shards;   // file paths, only opened by rank 0
   std::vector<TensorEntry> tensors;  // in file order: by shard, then by offset
 
@@ -31,17 +32,18 @@ struct ModelPart {
 
 struct ModelFiles {
   std::filesystem::path folder;
-  std::map<std::string, ModelPart> parts;  // "transformer", "text_encoder", "vae", "scheduler"
+  std::map<std::string, ModelPart> parts;  // by the names in common/families.cpp
   std::string tokenizer_json;
 
   /// Throws ConfigError(bad_data or input_missing) naming folder and part.
   const ModelPart& part(const std::string& name) const;
 };
 
-/// Rank 0 only. The diffusers layout (a folder a part, sharded with an index or a single file); the tensor names in it
-/// may be those of a single-file checkpoint. Throws input_missing for what is missing and bad_data for damaged files,
-/// naming them. `weights` false (dummy weights): tensor files are not looked at, `tensors` stays empty.
-ModelFiles read_model_files(const std::filesystem::path& folder, bool weights);
+/// Rank 0 only. The files that common/families.h lists for the family, the tensors sharded with an index or in a single
+/// file; the tensor names may be those of a single-file checkpoint. Throws input_missing for what is missing and
+/// bad_data for damaged files, naming them. `weights` false (dummy weights): tensor files are not looked at, `tensors`
+/// stays empty.
+ModelFiles read_model_files(const std::filesystem::path& folder, bool weights, const std::string& family = "z_image");
 
 /// Collective: rank 0's files on every rank; what the others pass is ignored.
 ModelFiles share_model_files(ModelFiles files, Transport& transport);

@@ -12,10 +12,9 @@ constexpr std::int64_t kMostLayers = 10'000;  // a damaged number must not becom
 }  // namespace
 
 PartConfig::PartConfig(const ModelFiles& files, const std::string& part)
-    : part_(files.part(part)), place_((files.folder / part / "config.json").string()) {
-  if (part == "scheduler") place_ = (files.folder / part / "scheduler_config.json").string();
-  json_ = parse_json(part_.config, place_);
-}
+    : part_(files.part(part)),
+      place_((files.folder / part_.config_file).string()),
+      json_(parse_json(part_.config, place_)) {}
 
 std::optional<std::int64_t> PartConfig::dimension(std::initializer_list<std::string> names, std::size_t index) const {
   for (const std::string& name : names) {

@@ -16,6 +16,26 @@ Unit two_items() {
   return {12, {plain, odd}, 2};
 }
 
+Unit with_pictures() {
+  Item item;
+  item.id = "t";
+  item.sampler = "midpoint";
+  item.system_prompt = "be brief";
+  item.images = {{"a.png", "/data/a.png", "f00d", 5, std::string("p\0ng!", 5)},
+                 {"b.jpg", "/data/b.jpg", "beef", 0, ""}};
+  using Kind = ContentPart::Kind;
+  item.messages = {{"system", {{Kind::text, "short", 0}}},
+                   {"user", {{Kind::image, "", 1}, {Kind::text, "and", 0}, {Kind::image, "", 0}}},
+                   {"assistant", {}}};
+  item.max_new_tokens = 9;
+  item.temperature = 0.5;
+  item.top_k = 3;
+  item.top_p = 0.25;
+  item.repetition_penalty = 1.5;
+  item.error = "no reason";
+  return {4, {item, Item{}}, 1};
+}
+
 Finished two_results() {
   Finished finished;
   finished.unit = two_items();
@@ -24,6 +44,7 @@ Finished two_results() {
   done.tensors["latents"] = at::arange(24, at::kFloat).view({2, 3, 4});
   done.tensors["caption"] = at::empty({0, 8}, at::kFloat);
   done.tensors["input_ids"] = at::arange(3, at::kLong);
+  done.text = TextResult{"a café", {5, 151645}, FinishReason::length, 12, 0.25, 1.5};
   finished.results = {done, Result{"b", "the size is odd", {}, {}}};
   return finished;
 }
@@ -59,6 +80,20 @@ TEST(Codec, BringsUnitsBackAsTheyWere) {
   EXPECT_TRUE(back[1].items.empty());
 }
 
+TEST(Codec, BringsConversationsAndPicturesBackButForTheirPaths) {
+  const Unit sent = with_pictures();
+  const std::vector<Unit> back = codec::decode_units(codec::encode_units(std::vector{sent}));
+  Unit expected = sent;
+  for (ImageFile& image : expected.items[0].images) image.path.clear();
+  EXPECT_EQ(back.at(0).items, expected.items);
+}
+
+TEST(Codec, RefusesAPictureThatTheItemDoesNotHave) {
+  Unit unit = with_pictures();
+  unit.items[0].images.pop_back();
+  EXPECT_THROW(codec::decode_units(codec::encode_units(std::vector{unit})), Error);
+}
+
 TEST(Codec, TakesEmptyItemsAndResults) {
   const std::vector<Unit> units = codec::decode_units(codec::encode_units(std::vector{Unit{3, {Item{}}, 1}}));
   ASSERT_EQ(units.at(0).items.size(), 1u);
@@ -71,7 +106,7 @@ TEST(Codec, TakesEmptyItemsAndResults) {
 }
 
 TEST(Codec, RefusesUnitsCutAtAnyByte) {
-  const Bytes bytes = codec::encode_units(std::vector{two_items()});
+  const Bytes bytes = codec::encode_units(std::vector{two_items(), with_pictures()});
   for (std::size_t length = 0; length < bytes.size(); ++length) {
     EXPECT_THROW(codec::decode_units(std::span(bytes).first(length)), Error) << length;
   }
@@ -96,6 +131,8 @@ TEST(Codec, BringsResultsBackAsTheyWere) {
     EXPECT_TRUE(at::equal(got, tensor)) << name;
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(got.data_ptr()) % 64, 0u) << name;
   }
+  EXPECT_EQ(back.results[0].text, sent.results[0].text);
+  EXPECT_FALSE(back.results[1].text);
   EXPECT_EQ(back.results[1].error, "the size is odd");
   EXPECT_FALSE(back.results[1].picture.defined());
   EXPECT_TRUE(back.results[1].tensors.empty());
