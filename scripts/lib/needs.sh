@@ -15,6 +15,7 @@ CLI11              | library CLI/CLI.hpp                | libcli11-dev          
 PCRE2              | library pcre2.h pcre2-8            | libpcre2-dev                |               | PCRE2     | pcre2         | pcre2
 utf8proc           | library utf8proc.h utf8proc        | libutf8proc-dev             |               | utf8proc  | libutf8proc   | utf8proc
 libpng             | library png.h png                  | libpng-dev                  |               | libpng    | libpng        | libpng
+libjpeg-turbo      | library jpeglib.h jpeg             | libjpeg-dev                 |               | libjpeg-turbo | libjpeg-turbo | libjpeg-turbo
 GoogleTest         | library gmock/gmock.h gmock gtest_main | libgtest-dev libgmock-dev |             | googletest | gtest        | googletest
 '
 # Welcome, never missed: installed along where packages are installed at all.
