@@ -37,9 +37,9 @@ LoadReport make_dummy_weights(const PartParameters& wanted, at::ScalarType dtype
     for (const Parameters::Want& want : parameters.wants()) {
       if (want.shape.size() >= 2) {
         generator.set_current_seed(hash(part + "/" + want.name + "/" + std::to_string(want.first_row)));
-        want.slot->normal_(0, 0.02, generator);
+        filled_part(want).normal_(0, 0.02, generator);
       } else {
-        want.slot->fill_(want.name.ends_with("bias") ? 0 : 1);
+        filled_part(want).fill_(want.name.ends_with("bias") ? 0 : 1);
       }
     }
   }

@@ -73,6 +73,29 @@ Span taken_by(const Parameters::Want& want) {
   return {want.first_row * row, (want.first_row + want.rows) * row};
 }
 
+/// `values` become the elements of `part` from `first` on, in row-major order. The rows of `part` may lie apart: then
+/// the ends of the first and last row are copied by themselves.
+void fill(const at::Tensor& part, std::int64_t first, const at::Tensor& values) {
+  const std::int64_t count = values.size(0);
+  if (part.is_contiguous()) {
+    part.view({-1}).narrow(0, first, count).copy_(values);
+    return;
+  }
+  const std::int64_t width = part.size(1);
+  for (std::int64_t done = 0; done < count;) {
+    const std::int64_t row = (first + done) / width, column = (first + done) % width;
+    const std::int64_t whole_rows = column == 0 ? (count - done) / width : 0;
+    if (whole_rows > 0) {
+      part.narrow(0, row, whole_rows).copy_(values.narrow(0, done, whole_rows * width).view({whole_rows, width}));
+      done += whole_rows * width;
+    } else {
+      const std::int64_t length = std::min(width - column, count - done);
+      part.select(0, row).narrow(0, column, length).copy_(values.narrow(0, done, length));
+      done += length;
+    }
+  }
+}
+
 at::Tensor Loading::buffer(std::uint64_t bytes, LoadReport& report) const {
   report.buffer_bytes += bytes;
   return at::empty({static_cast<std::int64_t>(bytes)}, at::TensorOptions(at::kByte).device(transport_.device()));
@@ -83,6 +106,7 @@ std::byte* Loading::destination(const Piece& piece) const {
   const FileTensor& tensor = tensors_[piece.tensor];
   if (!alone() || !device_.is_cpu() || scalar_type(tensor.entry->dtype) != dtype_ || tensor.wants.size() != 1)
     return nullptr;
+  if (tensor.wants[0]->part.rows > 0) return nullptr;
   const Span span = taken_by(*tensor.wants[0]);
   if (piece.first < span.from || piece.first + piece.count > span.to) return nullptr;
   auto* slot = static_cast<std::byte*>(tensor.wants[0]->slot->data_ptr());
@@ -136,9 +160,7 @@ void Loading::place(const Piece& piece, const at::Tensor& values) {
     const Span span = taken_by(*want);
     const std::int64_t from = std::max(span.from, piece.first), to = std::min(span.to, piece.first + piece.count);
     if (from >= to) continue;
-    want->slot->view({-1})
-        .narrow(0, from - span.from, to - from)
-        .copy_(values.narrow(0, from - piece.first, to - from));
+    fill(filled_part(*want), from - span.from, values.narrow(0, from - piece.first, to - from));
   }
 }
 

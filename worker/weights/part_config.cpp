@@ -16,6 +16,15 @@ PartConfig::PartConfig(const ModelFiles& files, const std::string& part)
       place_((files.folder / part_.config_file).string()),
       json_(parse_json(part_.config, place_)) {}
 
+PartConfig PartConfig::section(const std::string& key) const {
+  PartConfig inner = *this;
+  if (json().has(key)) {
+    inner.json_ = json().get_object(key).value();
+    inner.place_ += ": " + key;
+  }
+  return inner;
+}
+
 std::optional<std::int64_t> PartConfig::dimension(std::initializer_list<std::string> names, std::size_t index) const {
   for (const std::string& name : names) {
     const TensorEntry* tensor = part_.find(name);

@@ -19,6 +19,9 @@ class PartConfig {
   /// Borrows `files`.
   PartConfig(const ModelFiles& files, const std::string& part);
 
+  /// The same part, sizes read from the object under `key`, where newer files nest them; without it all as before.
+  PartConfig section(const std::string& key) const;
+
   const ModelPart& part() const { return part_; }
   const std::string& place() const { return place_; }  // "FOLDER/transformer/config.json"
   JsonObject json() const { return JsonObject(json_, place_); }

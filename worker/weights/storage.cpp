@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <new>
+#include <set>
 
 namespace trireme {
 namespace {
@@ -12,7 +13,8 @@ constexpr std::size_t kAlignment = 256;
 
 std::vector<std::int64_t> slot_shape(const Parameters::Want& want) {
   std::vector<std::int64_t> shape = want.shape;
-  if (!shape.empty()) shape[0] = want.rows;
+  if (!shape.empty()) shape[0] = want.part.rows > 0 ? want.part.rows : want.rows;
+  if (want.part.columns > 0) shape.back() = want.part.columns;
   return shape;
 }
 
@@ -29,11 +31,20 @@ at::Tensor parameter_storage(at::IntArrayRef shape, at::ScalarType dtype, at::De
       memory, shape, [](void* p) { std::free(p); }, at::TensorOptions(dtype));
 }
 
+at::Tensor filled_part(const Parameters::Want& want) {
+  if (want.part.rows == 0) return *want.slot;
+  const at::Tensor rows = want.slot->narrow(0, want.part.first_row, want.rows);
+  return want.part.columns == 0 ? rows : rows.narrow(1, 0, want.shape.back());
+}
+
 std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device) {
   std::uint64_t bytes = 0;
+  std::set<const at::Tensor*> shared;
   for (const auto& [part, parameters] : wanted) {
     for (const Parameters::Want& want : parameters.wants()) {
+      if (want.part.rows > 0 && !shared.insert(want.slot).second) continue;
       *want.slot = parameter_storage(slot_shape(want), dtype, device);
+      if (want.part.rows > 0) want.slot->zero_();
       bytes += want.slot->nbytes();
     }
   }

@@ -13,6 +13,9 @@ namespace trireme {
 /// Uninitialised, contiguous.
 at::Tensor parameter_storage(at::IntArrayRef shape, at::ScalarType dtype, at::Device device);
 
+/// The part of its slot that a want fills.
+at::Tensor filled_part(const Parameters::Want& want);
+
 /// Gives every slot its storage; the bytes of all.
 std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device);
 

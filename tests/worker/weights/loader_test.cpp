@@ -101,6 +101,31 @@ TEST(LoadWeights, TakesRowsOfFusedTensors) {
   }
 }
 
+TEST(LoadWeights, JoinsTensorsInOneSlotAndPadsThemWithZeros) {
+  const at::Tensor gate = at::randn({6, 5}), up = at::randn({3, 5}), bias = at::randn({3}), down = at::randn({4, 7});
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    for (const std::uint64_t piece : {256u, 1024u}) {
+      const TemporaryFolder folder;
+      const at::Tensor large = at::randn({31, 77});  // rows that chunks cut anywhere
+      write_checkpoint(folder.path(), {{{"gate", gate}, {"up", up}, {"bias", bias}, {"down", down}, {"large", large}}});
+      at::Tensor joined, joined_bias, padded, wide;
+      PartParameters wanted;
+      wanted["transformer"].want("gate", {6, 5}, &joined, {0, 12});
+      wanted["transformer"].want("up", {3, 5}, &joined, {8, 12});
+      wanted["transformer"].want("bias", {3}, &joined_bias, {8, 12});
+      wanted["transformer"].want("down", {4, 7}, &padded, {0, 4, 8});
+      wanted["transformer"].want("large", {31, 77}, &wide, {1, 32, 80});
+      Load(read_model_files(folder.path(), true), wanted, dtype, {.chunk = 256, .read = piece});
+      const auto zeros = [&](at::IntArrayRef shape) { return at::zeros(shape, dtype); };
+      const auto cast = [&](const at::Tensor& t) { return t.to(dtype); };
+      EXPECT_TRUE(same_bits(joined, at::cat({cast(gate), zeros({2, 5}), cast(up), zeros({1, 5})})));
+      EXPECT_TRUE(same_bits(joined_bias, at::cat({zeros({8}), cast(bias), zeros({1})})));
+      EXPECT_TRUE(same_bits(padded, at::cat({cast(down), zeros({4, 1})}, 1)));
+      EXPECT_TRUE(same_bits(wide, at::cat({zeros({1, 80}), at::cat({cast(large), zeros({31, 3})}, 1)})));
+    }
+  }
+}
+
 TEST(LoadWeights, FillsTwoSlotsFromOneTensor) {
   const TemporaryFolder folder;
   const at::Tensor value = at::randn({4, 4});
