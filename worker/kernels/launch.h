@@ -36,7 +36,47 @@ struct RopeLaunch {
   float eps;
 };
 inline constexpr int kLargestRopeHeadDim = 256;
-cudaError_t launch_rope(Element element, bool adjacent_pairs, const RopeLaunch& args, cudaStream_t stream);
+enum class Rotation { adjacent, halves, halves_float32 };
+cudaError_t launch_rope(Element element, Rotation rotation, const RopeLaunch& args, cudaStream_t stream);
+
+struct RopeAppendLaunch {
+  void* qkv;         // [sequences, heads + 2 * kv_heads, head_dim], a sequence every `stride` elements
+  const float* cos;  // [positions, head_dim / 2]
+  const float* sin;
+  const int* position;  // [sequences]: row of the table
+  const int* length;    // [sequences]: row of the cache
+  void *keys, *values;  // [sequences, kv_heads, capacity, head_dim]
+  std::int64_t sequences, stride, capacity;
+  int heads, kv_heads, head_dim;  // head_dim: a multiple of 16, at most 256
+};
+cudaError_t launch_rope_append(Element element, const RopeAppendLaunch& args, cudaStream_t stream);
+
+struct DecodeAttentionLaunch {
+  const void* q;              // [sequences, heads, head_dim], a sequence every `q_stride` elements
+  const void *keys, *values;  // [sequences, kv_heads, capacity, head_dim]
+  const int* length;          // [sequences]: keys 0 to length, both included, are seen
+  float* partial;             // [sequences, heads, splits, head_dim]
+  float* partial_sums;        // [sequences, heads, splits, 2]
+  void* out;                  // [sequences, heads, head_dim]
+  std::int64_t sequences, q_stride, capacity;
+  int heads, kv_heads, head_dim;  // head_dim: a multiple of 8, at most 256; heads / kv_heads: at most 8
+  float scale;
+};
+inline constexpr int kLargestDecodeHeadDim = 256, kLargestDecodeGroup = 8;
+inline constexpr int kKeysPerSplit = 64;
+cudaError_t launch_decode_attention(Element element, const DecodeAttentionLaunch& args, cudaStream_t stream);
+
+struct FewRowsLaunch {
+  const void* x;         // [rows, in], a row every `x_stride` elements
+  const void* weight;    // [out, in]
+  const void* bias;      // [out] or null
+  const void* residual;  // [rows, out] or null
+  void* y;               // [rows, out]
+  std::int64_t x_stride;
+  int rows, out, in;  // in: a multiple of 8
+};
+inline constexpr int kMostFewRows = 4;
+cudaError_t launch_few_rows(Element element, const FewRowsLaunch& args, cudaStream_t stream);
 
 struct SiluMulLaunch {
   const void *a, *b;  // [rows, dim]

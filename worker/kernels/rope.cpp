@@ -18,7 +18,7 @@ void check_rope(const at::Tensor& x, const RopeTable& table) {
 }
 
 void plain_rope_(const at::Tensor& x, const RopeTable& table, RopePairs pairs) {
-  const auto dtype = pairs == RopePairs::adjacent ? at::kFloat : x.scalar_type();
+  const auto dtype = pairs == RopePairs::halves ? x.scalar_type() : at::kFloat;
   const at::Tensor cos = table.cos.unsqueeze(1).to(dtype), sin = table.sin.unsqueeze(1).to(dtype);
   at::Tensor a, b;  // the two elements of each pair: views of x
   if (pairs == RopePairs::adjacent) {
@@ -32,6 +32,11 @@ void plain_rope_(const at::Tensor& x, const RopeTable& table, RopePairs pairs) {
   b.copy_(new_b);
 }
 
+Rotation rotation(RopePairs pairs) {
+  if (pairs == RopePairs::adjacent) return Rotation::adjacent;
+  return pairs == RopePairs::halves ? Rotation::halves : Rotation::halves_float32;
+}
+
 /// False where the kernel can't run: on a CPU, for odd head sizes and strides.
 bool on_gpu(const at::Tensor& x, const at::Tensor& weight, double eps, const RopeTable& table, RopePairs pairs) {
   const bool fits = x.is_cuda() && x.size(2) % 16 == 0 && x.size(2) <= kLargestRopeHeadDim && x.stride(2) == 1 &&
@@ -43,8 +48,7 @@ bool on_gpu(const at::Tensor& x, const at::Tensor& weight, double eps, const Rop
   const RopeLaunch args{
       x.data_ptr(), pointer(weight), table.cos.data_ptr<float>(), table.sin.data_ptr<float>(), x.size(0),
       x.stride(0),  x.stride(1),     static_cast<int>(x.size(1)), static_cast<int>(x.size(2)), static_cast<float>(eps)};
-  enqueue(x, "rope",
-          [&](cudaStream_t stream) { return launch_rope(element(x), pairs == RopePairs::adjacent, args, stream); });
+  enqueue(x, "rope", [&](cudaStream_t stream) { return launch_rope(element(x), rotation(pairs), args, stream); });
   return true;
 }
 

@@ -1,13 +1,15 @@
 // A head is read by a group of neighbouring lanes, eight elements each, and stays in registers: the norm needs a sum
 // over the group, pairs of halves a shuffle with the lane that holds the other half.
+#include <type_traits>
+
 #include "worker/kernels/launch.h"
+#include "worker/kernels/turn.cuh"
 #include "worker/kernels/vector.cuh"
 
 namespace trireme::kernels {
 namespace {
 
 constexpr int kBlock = 256;
-constexpr unsigned kAllLanes = 0xffffffffu;
 
 /// (a, b) turned by the angle: a cos - b sin, b cos + a sin in float32.
 __device__ void turn_adjacent(Floats& x, const float* cos, const float* sin) {
@@ -21,22 +23,7 @@ __device__ void turn_adjacent(Floats& x, const float* cos, const float* sin) {
   }
 }
 
-/// Every product rounded to T, as the reference's tensors are. `lanes` hold a head; the partner is half of them away.
-template <class T>
-__device__ void turn_halves(Floats& x, const float* cos, const float* sin, int lane, int lanes, int width) {
-  const int half = lanes / 2;
-  const int partner = lane < half ? lane + half : lane - half;
-  const float sign = lane < half ? -1.0f : 1.0f;
-  const Floats c = load(cos), s = load(sin);
-#pragma unroll
-  for (int i = 0; i < kVector; ++i) {
-    const float other = __shfl_sync(kAllLanes, x.value[i], partner, width);
-    const float kept = rounded<T>(x.value[i] * rounded<T>(c.value[i]));
-    x.value[i] = kept + rounded<T>(sign * other * rounded<T>(s.value[i]));
-  }
-}
-
-template <class T, bool adjacent, bool norm>
+template <class T, Rotation rotation, bool norm>
 __global__ void rope(RopeLaunch a, int width) {  // width: lanes of a group, a power of two
   const int lane = threadIdx.x % width, lanes = a.head_dim / kVector;
   const std::int64_t index = (static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x) / width;
@@ -58,32 +45,42 @@ __global__ void rope(RopeLaunch a, int width) {  // width: lanes of a group, a p
     for (int i = 0; i < kVector; ++i) x.value[i] = rounded<T>(rounded<T>(x.value[i] * inverse) * w.value[i]);
   }
   const std::int64_t row = token * (a.head_dim / 2);
-  if (adjacent) {
+  if (rotation == Rotation::adjacent) {
     if (active) turn_adjacent(x, a.cos + row + lane * (kVector / 2), a.sin + row + lane * (kVector / 2));
   } else {
     // Idle lanes take part in the shuffle and read row 0, whose values they don't use.
     const int column = active ? lane % (lanes / 2) * kVector : 0;
-    turn_halves<T>(x, a.cos + row + column, a.sin + row + column, lane, lanes, width);
+    using Round = std::conditional_t<rotation == Rotation::halves, T, float>;
+    turn_halves<Round>(x, a.cos + row + column, a.sin + row + column, lane, lanes, width);
   }
   if (active) store(at, x);
 }
 
-template <class T, bool adjacent>
+template <class T, Rotation rotation>
 void start(const RopeLaunch& a, cudaStream_t stream) {
   int width = 2;
   while (width * kVector < a.head_dim) width *= 2;
   const std::int64_t blocks = (a.tokens * a.heads * width + kBlock - 1) / kBlock;
-  auto* kernel = a.weight ? rope<T, adjacent, true> : rope<T, adjacent, false>;
+  auto* kernel = a.weight ? rope<T, rotation, true> : rope<T, rotation, false>;
   kernel<<<static_cast<unsigned>(blocks), kBlock, 0, stream>>>(a, width);
+}
+
+template <class T>
+void start(Rotation rotation, const RopeLaunch& a, cudaStream_t stream) {
+  switch (rotation) {
+    case Rotation::adjacent: return start<T, Rotation::adjacent>(a, stream);
+    case Rotation::halves: return start<T, Rotation::halves>(a, stream);
+    case Rotation::halves_float32: return start<T, Rotation::halves_float32>(a, stream);
+  }
 }
 
 }  // namespace
 
-cudaError_t launch_rope(Element element, bool adjacent_pairs, const RopeLaunch& args, cudaStream_t stream) {
+cudaError_t launch_rope(Element element, Rotation rotation, const RopeLaunch& args, cudaStream_t stream) {
   if (element == Element::float32) {
-    adjacent_pairs ? start<float, true>(args, stream) : start<float, false>(args, stream);
+    start<float>(rotation, args, stream);
   } else {
-    adjacent_pairs ? start<__nv_bfloat16, true>(args, stream) : start<__nv_bfloat16, false>(args, stream);
+    start<__nv_bfloat16>(rotation, args, stream);
   }
   return cudaGetLastError();
 }

@@ -16,6 +16,8 @@ enum class RopePairs {
   adjacent,  // (x[2i], x[2i+1]), all in float32, rounded once. Ref: diffusers transformer_z_image.py apply_rotary_emb
   halves,    // (x[i], x[i + head_dim/2]), cos and sin cast to x's dtype, every product and sum in it. Ref: transformers
              // modeling_qwen3.py apply_rotary_pos_emb
+  halves_float32,  // the same pairs, all in float32, rounded once. Ref: transformers modeling_qwen2_5_vl.py
+                   // apply_rotary_pos_emb_vision
 };
 
 /// x [tokens, heads, head_dim], bfloat16 or float32, may be a view of a fused product: only a head's elements must be

@@ -1,4 +1,6 @@
 target_sources(trireme_worker_core PRIVATE
+  kernels/decode.cpp
+  kernels/decode.cu
   kernels/gate.cpp
   kernels/gate.cu
   kernels/group_norm.cpp

@@ -37,6 +37,18 @@ TEST(Rope, TurnsHalvesAsQwenDoes) {
   }
 }
 
+TEST(Rope, TurnsHalvesInFloat32AsVisionTowersDo) {
+  for (const at::ScalarType dtype : kDtypes) {
+    const RopeTable angles = table(3, 16);
+    const at::Tensor x = random({3, 2, 16}, dtype, 1), before = x.to(at::kFloat).clone();
+    rope_(x, angles, RopePairs::halves_float32);
+    const at::Tensor cos = at::cat({angles.cos, angles.cos}, 1).unsqueeze(1);
+    const at::Tensor sin = at::cat({angles.sin, angles.sin}, 1).unsqueeze(1);
+    const at::Tensor rotated = at::cat({-before.narrow(2, 8, 8), before.narrow(2, 0, 8)}, 2);
+    EXPECT_TRUE(at::equal(x, (before * cos + rotated * sin).to(dtype))) << dtype;
+  }
+}
+
 TEST(Rope, WritesIntoAViewAndNowhereElse) {
   const at::Tensor fused = random({3, 3, 2, 16}, at::kFloat, 1), before = fused.clone();
   rope_(fused.select(1, 1), table(3, 16), RopePairs::adjacent);
@@ -66,7 +78,7 @@ TEST(Rope, KernelsEqualThePlainBodyOnAGpu) {
   TRIREME_NEEDS_GPU();
   for (const at::ScalarType dtype : kDtypes) {
     for (const std::int64_t head_dim : {16, 64, 80, 96, 128, 256, 24}) {  // 24: no kernel
-      for (const RopePairs pairs : {RopePairs::adjacent, RopePairs::halves}) {
+      for (const RopePairs pairs : {RopePairs::adjacent, RopePairs::halves, RopePairs::halves_float32}) {
         const at::Tensor fused = random({33, 3, 5, head_dim}, dtype, 1), weight = random({head_dim}, dtype, 2);
         const at::Tensor on_gpu = fused.to(at::kCUDA), untouched = fused.clone();
         const RopeTable angles = table(33, head_dim);
