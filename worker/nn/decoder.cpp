@@ -18,11 +18,10 @@ at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const DecoderConf
                               : kernels::rms_norm(x, weight, config.norm_eps);
 }
 
-/// Per-head norm, if the model has one, and rotation of q or k. x [tokens, heads * head_dim] -> [tokens, heads,
+/// Per-head norm, if the model has one, and rotation, in place where the kernels allow it. q or k [tokens, heads,
 /// head_dim]
-at::Tensor turned_heads(const at::Tensor& x, const at::Tensor& norm_weight, const DecoderConfig& config,
-                        const RopeTable& table) {
-  at::Tensor heads = x.view({x.size(0), -1, config.head_dim});
+at::Tensor normed_and_turned(at::Tensor heads, const at::Tensor& norm_weight, const DecoderConfig& config,
+                             const RopeTable& table) {
   if (config.qk_norm && !config.one_plus_norm) {
     kernels::norm_rope_(heads, norm_weight, config.norm_eps, table, kernels::RopePairs::halves);
     return heads;
@@ -34,21 +33,26 @@ at::Tensor turned_heads(const at::Tensor& x, const at::Tensor& norm_weight, cons
 
 }  // namespace
 
+kernels::LayerCache KvCache::layer(std::size_t index) const {
+  return {keys.select(0, static_cast<std::int64_t>(index)), values.select(0, static_cast<std::int64_t>(index))};
+}
+
 void DecoderLayer::want(Parameters& parameters, const std::string& prefix, const DecoderConfig& config) {
   const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
   const std::int64_t q_rows = config.heads * config.head_dim, kv_rows = config.kv_heads * config.head_dim;
   const Bias qkv = config.qkv_bias ? Bias::present : Bias::none;
   const Bias feed = config.mlp_bias ? Bias::present : Bias::none;
-  q_proj_.want(parameters, attention + "q_proj", q_rows, config.hidden, qkv);
-  k_proj_.want(parameters, attention + "k_proj", kv_rows, config.hidden, qkv);
-  v_proj_.want(parameters, attention + "v_proj", kv_rows, config.hidden, qkv);
+  qkv_proj_.want_joined(
+      parameters, {{attention + "q_proj", q_rows}, {attention + "k_proj", kv_rows}, {attention + "v_proj", kv_rows}},
+      config.hidden, qkv);
   o_proj_.want(parameters, attention + "o_proj", config.hidden, q_rows, config.out_bias ? Bias::present : Bias::none);
   if (config.qk_norm) {
     parameters.want(attention + "q_norm.weight", {config.head_dim}, &q_norm_);
     parameters.want(attention + "k_norm.weight", {config.head_dim}, &k_norm_);
   }
-  gate_proj_.want(parameters, mlp + "gate_proj", config.intermediate, config.hidden, feed);
-  up_proj_.want(parameters, mlp + "up_proj", config.intermediate, config.hidden, feed);
+  gate_up_proj_.want_joined(parameters,
+                            {{mlp + "gate_proj", config.intermediate}, {mlp + "up_proj", config.intermediate}},
+                            config.hidden, feed);
   down_proj_.want(parameters, mlp + "down_proj", config.hidden, config.intermediate, feed);
   parameters.want(prefix + "input_layernorm.weight", {config.hidden}, &input_layernorm_);
   parameters.want(prefix + "post_attention_layernorm.weight", {config.hidden}, &post_attention_layernorm_);
@@ -59,34 +63,61 @@ void DecoderLayer::want(Parameters& parameters, const std::string& prefix, const
 }
 
 at::Tensor DecoderLayer::attend(const at::Tensor& x, const DecoderConfig& config, const DecoderPass& pass,
-                                bool windowed) const {
+                                bool windowed, std::size_t index) const {
   const RopeTable& table = windowed ? pass.local_rope : pass.rope;
-  const at::Tensor q = turned_heads(q_proj_(x), q_norm_, config, table);
-  const at::Tensor k = turned_heads(k_proj_(x), k_norm_, config, table);
-  const at::Tensor v = v_proj_(x).view({x.size(0), config.kv_heads, config.head_dim});
+  const at::Tensor qkv = qkv_proj_(x).view({x.size(0), -1, config.head_dim});
+  at::Tensor q = qkv.narrow(1, 0, config.heads), k = qkv.narrow(1, config.heads, config.kv_heads);
+  const at::Tensor v = qkv.narrow(1, config.heads + config.kv_heads, config.kv_heads);
+  if (config.qk_norm) {
+    q = normed_and_turned(q, q_norm_, config, table);
+    k = normed_and_turned(k, k_norm_, config, table);
+  } else {
+    kernels::rope_(qkv.narrow(1, 0, config.heads + config.kv_heads), table, kernels::RopePairs::halves);
+  }
+  if (pass.cache != nullptr) {
+    const kernels::LayerCache cache = pass.cache->layer(index);
+    cache.keys.select(0, pass.sequence).narrow(1, 0, x.size(0)).copy_(k.transpose(0, 1));
+    cache.values.select(0, pass.sequence).narrow(1, 0, x.size(0)).copy_(v.transpose(0, 1));
+  }
   AttentionOptions options;
   options.scale = config.attention_scale;
   options.causal = true;
+  options.any_length = true;
   if (windowed) options.mask = pass.window_mask;
   return o_proj_(attention(q, k, v, options));
 }
 
-at::Tensor DecoderLayer::feed_forward(const at::Tensor& x, const DecoderConfig& config) const {
-  const at::Tensor gate = gate_proj_(x), up = up_proj_(x);
-  if (config.activation == Activation::silu) return down_proj_(kernels::silu_mul(gate, up));
-  return down_proj_(at::gelu(gate, "tanh") * up);
+at::Tensor DecoderLayer::activate(const at::Tensor& gate_up, const DecoderConfig& config) const {
+  const at::Tensor gate = gate_up.narrow(1, 0, config.intermediate);
+  const at::Tensor up = gate_up.narrow(1, config.intermediate, config.intermediate);
+  return config.activation == Activation::silu ? kernels::silu_mul(gate, up) : at::gelu(gate, "tanh") * up;
 }
 
 at::Tensor DecoderLayer::operator()(const at::Tensor& hidden, const DecoderConfig& config, const DecoderPass& pass,
-                                    bool windowed) const {
-  const at::Tensor attended = attend(norm(hidden, input_layernorm_, config), config, pass, windowed);
+                                    std::size_t index) const {
+  const auto feed_forward = [&](const at::Tensor& x) { return down_proj_(activate(gate_up_proj_(x), config)); };
+  const at::Tensor attended =
+      attend(norm(hidden, input_layernorm_, config), config, pass, config.windowed[index], index);
   if (!config.post_norms) {
     const at::Tensor middle = hidden + attended;
-    return middle + feed_forward(norm(middle, post_attention_layernorm_, config), config);
+    return middle + feed_forward(norm(middle, post_attention_layernorm_, config));
   }
   const at::Tensor middle = hidden + norm(attended, post_attention_layernorm_, config);
-  const at::Tensor fed = feed_forward(norm(middle, pre_feedforward_layernorm_, config), config);
+  const at::Tensor fed = feed_forward(norm(middle, pre_feedforward_layernorm_, config));
   return middle + norm(fed, post_feedforward_layernorm_, config);
+}
+
+at::Tensor DecoderLayer::step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,
+                              const kernels::LayerCache& cache) const {
+  using kernels::few_rows_linear;
+  const at::Tensor qkv = few_rows_linear(norm(hidden, input_layernorm_, config), qkv_proj_.weight, qkv_proj_.bias);
+  kernels::rope_append_(qkv, step.rope, step.rows, cache);
+  const at::Tensor q = qkv.view({hidden.size(0), -1, config.head_dim}).narrow(1, 0, config.heads);
+  const at::Tensor attended = kernels::decode_attention(q, cache, step.rows, config.attention_scale);
+  const at::Tensor middle = few_rows_linear(attended, o_proj_.weight, o_proj_.bias, hidden);
+  const at::Tensor gate_up =
+      few_rows_linear(norm(middle, post_attention_layernorm_, config), gate_up_proj_.weight, gate_up_proj_.bias);
+  return few_rows_linear(activate(gate_up, config), down_proj_.weight, down_proj_.bias, middle);
 }
 
 Decoder::Decoder(DecoderConfig config, std::int64_t layers)
@@ -98,6 +129,12 @@ void Decoder::want(Parameters& parameters, const std::string& prefix, bool final
     layers_[i].want(parameters, prefix + "layers." + std::to_string(i) + ".", config_);
   }
   if (final_norm) parameters.want(prefix + "norm.weight", {config_.hidden}, &norm_);
+}
+
+KvCache Decoder::make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options) const {
+  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(layers_.size()), sequences, config_.kv_heads,
+                                           capacity, config_.head_dim};
+  return {at::empty(shape, options), at::empty(shape, options)};
 }
 
 DecoderPass Decoder::begin(const at::Tensor& positions, at::Device device) const {
@@ -125,7 +162,11 @@ at::Tensor Decoder::embed(const at::Tensor& ids) const {
 }
 
 at::Tensor Decoder::layer(std::size_t index, const at::Tensor& hidden, const DecoderPass& pass) const {
-  return layers_[index](hidden, config_, pass, config_.windowed[index]);
+  return layers_[index](hidden, config_, pass, index);
+}
+
+at::Tensor Decoder::step_layer(std::size_t index, const at::Tensor& hidden, const DecoderStep& step) const {
+  return layers_[index].step(hidden, config_, step, step.cache.layer(index));
 }
 
 at::Tensor Decoder::final_norm(const at::Tensor& hidden) const { return norm(hidden, norm_, config_); }

@@ -1,13 +1,14 @@
 #pragma once
 // A decoder-only transformer for text: embeddings, layers, final norm. What tells one model from another is
-// DecoderConfig. A pass prepares what all layers of one sequence share; positions come from the caller. One sequence at
-// a time, no padding.
+// DecoderConfig. A pass takes one whole sequence, without padding, and may leave its keys and values in a cache; a step
+// takes one new token of each sequence of a cache. Positions come from the caller.
 
 #include <ATen/core/Tensor.h>
 
 #include <string>
 #include <vector>
 
+#include "worker/kernels/decode.h"
 #include "worker/nn/decoder_config.h"
 #include "worker/nn/linear.h"
 #include "worker/nn/rope.h"
@@ -15,25 +16,46 @@
 
 namespace trireme::nn {
 
-/// What the layers of one sequence share: rotary tables of both kinds of layer, and the mask of those with a window
-/// (undefined where the sequence fits in it).
+/// Keys and values of sequences that are decoded together, [layers, sequences, kv_heads, capacity, head_dim] each,
+/// allocated once for their longest. A sequence has its rows to itself, so one may leave and another take its place.
+struct KvCache {
+  at::Tensor keys, values;
+
+  kernels::LayerCache layer(std::size_t index) const;
+};
+
+/// What the layers of one sequence share: rotary tables of both kinds of layer, the mask of those with a window
+/// (undefined where the sequence fits in it), and where its keys and values go, if anywhere.
 struct DecoderPass {
   RopeTable rope, local_rope;
   at::Tensor window_mask;
+  const KvCache* cache = nullptr;
+  std::int64_t sequence = 0;  // of the cache
+};
+
+/// One new token of each sequence of a cache. All on the device: a step needs nothing of the host.
+struct DecoderStep {
+  RopeTable rope;  // of all positions that the sequences will reach
+  kernels::DecodeRows rows;
+  KvCache cache;
 };
 
 class DecoderLayer {
  public:
   void want(Parameters& parameters, const std::string& prefix, const DecoderConfig& config);
-  /// hidden [tokens, hidden] -> the same.
+  /// hidden [tokens, hidden] -> the same. `index`: of the layer.
   at::Tensor operator()(const at::Tensor& hidden, const DecoderConfig& config, const DecoderPass& pass,
-                        bool windowed) const;
+                        std::size_t index) const;
+  /// hidden [sequences, hidden] -> the same.
+  at::Tensor step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,
+                  const kernels::LayerCache& cache) const;
 
  private:
-  at::Tensor attend(const at::Tensor& x, const DecoderConfig& config, const DecoderPass& pass, bool windowed) const;
-  at::Tensor feed_forward(const at::Tensor& x, const DecoderConfig& config) const;
+  at::Tensor attend(const at::Tensor& x, const DecoderConfig& config, const DecoderPass& pass, bool windowed,
+                    std::size_t index) const;
+  at::Tensor activate(const at::Tensor& gate_up, const DecoderConfig& config) const;
 
-  Linear q_proj_, k_proj_, v_proj_, o_proj_, gate_proj_, up_proj_, down_proj_;
+  Linear qkv_proj_, o_proj_, gate_up_proj_, down_proj_;  // q, k and v, and gate and up, are one product each
   at::Tensor q_norm_, k_norm_;
   // Gemma3's names for the four norms; the others have two, of which post_attention_layernorm is the one before the
   // MLP.
@@ -51,12 +73,17 @@ class Decoder {
   const DecoderConfig& config() const { return config_; }
   std::size_t layer_count() const { return layers_.size(); }
 
+  KvCache make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options) const;
+
   /// positions [tokens] int64 on the host.
   DecoderPass begin(const at::Tensor& positions, at::Device device) const;
   /// ids [tokens] int64, below config().vocab -> [tokens, hidden]
   at::Tensor embed(const at::Tensor& ids) const;
   at::Tensor layer(std::size_t index, const at::Tensor& hidden, const DecoderPass& pass) const;
+  /// Only for models without windows, head norms and norms behind attention and MLP.
+  at::Tensor step_layer(std::size_t index, const at::Tensor& hidden, const DecoderStep& step) const;
   at::Tensor final_norm(const at::Tensor& hidden) const;
+  const at::Tensor& embeddings() const { return embed_tokens_; }  // [vocab, hidden], for heads tied to them
 
  private:
   DecoderConfig config_;

@@ -23,7 +23,7 @@ RopeFrequencies rope_values(const JsonObject& json, double theta) {
   const std::string type = json.get_string_or("rope_type", json.get_string_or("type", "default"));
   if (type == "linear") {
     result.linear_factor = json.get_double("factor", 1e-6, kAnyPositive);
-  } else if (type != "default") {
+  } else if (type != "default" && type != "mrope") {  // mrope: the same frequencies, positions on three axes
     json.fail("rope_type", "'" + type + "' is not supported (default, linear)");
   }
   return result;
@@ -76,8 +76,9 @@ DecoderConfig decoder_config(const PartConfig& part, const std::string& prefix) 
   const JsonObject json = part.json();
   const std::string type = json.get_string("model_type");
   const bool gemma3 = type == "gemma3_text";
-  if (type != "qwen2" && type != "qwen3" && type != "llama" && !gemma3) {
-    json.fail("model_type", "'" + type + "' is not supported (qwen2, qwen3, llama, gemma3_text)");
+  const bool qwen2 = type == "qwen2" || type == "qwen2_5_vl" || type == "qwen2_5_vl_text";
+  if (!qwen2 && type != "qwen3" && type != "llama" && !gemma3) {
+    json.fail("model_type", "'" + type + "' is not supported (qwen2, qwen2_5_vl, qwen3, llama, gemma3_text)");
   }
   const std::string layer = prefix + "layers.0.";
   DecoderConfig config;
@@ -102,8 +103,8 @@ DecoderConfig decoder_config(const PartConfig& part, const std::string& prefix) 
 
   config.norm_eps = json.get_double_or("rms_norm_eps", 1e-6, 0, 1);
   config.qk_norm = type == "qwen3" || gemma3;
-  config.qkv_bias = type == "qwen2" || json.get_bool_or("attention_bias", false);
-  config.out_bias = type != "qwen2" && json.get_bool_or("attention_bias", false);
+  config.qkv_bias = qwen2 || json.get_bool_or("attention_bias", false);
+  config.out_bias = !qwen2 && json.get_bool_or("attention_bias", false);
   config.mlp_bias = type == "llama" && json.get_bool_or("mlp_bias", false);
   config.one_plus_norm = config.post_norms = gemma3;
   config.activation = gemma3 ? Activation::gelu_tanh : Activation::silu;

@@ -9,6 +9,17 @@ void Linear::want(Parameters& parameters, const std::string& name, std::int64_t 
   if (with_bias == Bias::present) parameters.want(name + ".bias", {out}, &bias);
 }
 
+void Linear::want_joined(Parameters& parameters, const std::vector<Rows>& layers, std::int64_t in, Bias with_bias,
+                         std::int64_t multiple) {
+  std::int64_t rows = 0, first = 0;
+  for (const Rows& layer : layers) rows += padded(layer.out, multiple);
+  for (const Rows& layer : layers) {
+    parameters.want(layer.name + ".weight", {layer.out, in}, &weight, {first, rows});
+    if (with_bias == Bias::present) parameters.want(layer.name + ".bias", {layer.out}, &bias, {first, rows});
+    first += padded(layer.out, multiple);
+  }
+}
+
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   return at::linear(x, weight.dim() == 2 ? weight : weight.flatten(1), bias);
 }

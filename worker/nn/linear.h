@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "worker/weights/parameters.h"
 
@@ -18,9 +19,20 @@ struct Linear {
 
   /// `name` without ".weight" or ".bias".
   void want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in, Bias bias);
+  /// Several layers of one input as one product: their rows one after the other, each padded with zeros to a multiple
+  /// of `multiple`.
+  struct Rows {
+    std::string name;
+    std::int64_t out;
+  };
+  void want_joined(Parameters& parameters, const std::vector<Rows>& layers, std::int64_t in, Bias bias,
+                   std::int64_t multiple = 1);
   /// x [.., in] -> [.., out]
   at::Tensor operator()(const at::Tensor& x) const;
 };
+
+/// The next multiple from `n` on.
+inline std::int64_t padded(std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 /// Square kernel, stride 1, padded so that the size stays.
 struct Conv2d {

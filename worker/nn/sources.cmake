@@ -4,4 +4,5 @@ target_sources(trireme_worker_core PRIVATE
   nn/decoder_config.cpp
   nn/linear.cpp
   nn/rope.cpp
+  nn/sampling.cpp
   nn/upload.cpp)
