@@ -3,6 +3,7 @@ target_sources(trireme_worker_core PRIVATE
   vision/autoencoder_kl.cpp
   vision/jpeg_picture.cpp
   vision/orientation.cpp
+  vision/patches.cpp
   vision/picture.cpp
   vision/png_picture.cpp
   vision/tiling.cpp)
