@@ -142,6 +142,9 @@ bool WholeModelEngine::collect() {
   }
   while (!completing_.empty() && completing_.front()->end.done()) {
     InHand& unit = *completing_.front();
+    for (Result& result : unit.results) {
+      if (const auto complete = std::exchange(result.complete, {})) complete(result);
+    }
     Finished finished{std::move(unit.unit), std::move(unit.results), {}};
     for (std::size_t i = 0; i < unit.marks.size(); ++i) {
       const device::Event& until = i + 1 < unit.marks.size() ? unit.marks[i + 1].start : unit.end;

@@ -4,6 +4,7 @@
 
 #include "common/errors.h"
 #include "worker/models/fake/fake_model.h"
+#include "worker/models/qwen2_5_vl/qwen2_5_vl.h"
 #include "worker/models/z_image/z_image.h"
 
 namespace trireme {
@@ -23,6 +24,7 @@ std::unique_ptr<Model> fake(const ModelSettings& settings, const ModelFiles&, Pa
 // To add a family: a folder beside this file and a line here.
 constexpr std::array kFamilies{
     Family{"fake", fake},
+    Family{"qwen2_5_vl", qwen2_5_vl::make_qwen2_5_vl},
     Family{"z_image", z_image::make_z_image},
 };
 

@@ -42,6 +42,9 @@ struct Result {
   at::Tensor picture;                         // [H, W, 3] uint8, or undefined
   std::map<std::string, at::Tensor> tensors;  // float32 or int64, by their names on disk; only when asked for
   std::optional<TextResult> text;             // what was written; its seconds are the engine's to fill in
+  /// What can only be done once the device is done with the unit, such as reading a copy on the host: the engine calls
+  /// it then, once.
+  std::function<void(Result&)> complete;
 };
 
 /// One unit in flight on one stage.
@@ -51,7 +54,8 @@ class Session {
   const Unit unit;
   int pass = 0;    // passes behind us
   int passes = 0;  // in all
-  int halves = 1;  // of the coming pass: 2 when guidance runs (0 = positive, 1 = negative), always as two passes
+  int halves = 1;  // of the coming pass: 2 when guidance runs (0 = positive, 1 = negative), always as two passes; the
+                   // prompts of a text unit in its first pass
   /// No pass is left. A text session is done as soon as it knows that all its rows have ended: what it knows comes from
   /// a copy whose event is polled, so that some passes more may run, whose tokens are dropped.
   virtual bool done() const { return pass == passes; }

@@ -1,0 +1,46 @@
+#pragma once
+// Picture files of an item to features in the decoder's width: decoding and resizing on the host, normalising, patches
+// and the vision tower on the device.
+
+#include "common/errors.h"
+#include "worker/models/model.h"
+#include "worker/models/qwen2_5_vl/session.h"
+#include "worker/models/qwen2_5_vl/vision_tower.h"
+#include "worker/vision/patches.h"
+
+namespace trireme::qwen2_5_vl {
+
+class PictureEncoder {
+ public:
+  /// `keep_pixels`: Picture::pixel_values stay. Throws Error(bad_data) when the preprocessor's patches are not the
+  /// tower's.
+  PictureEncoder(const ModelFiles& files, const VisionConfig& config, at::Device device, bool keep_pixels);
+  void want(Parameters& parameters, const std::string& prefix) { tower_.want(parameters, prefix); }
+
+  /// Appends the slices that encode the picture, which must keep its address. They throw ItemError for a file that
+  /// can't be used, with its name and `item`.
+  void encode(const ImageFile& file, std::size_t item, Picture& picture, Slices& slices) const;
+
+  const PatchConfig& patches() const { return patches_; }
+
+ private:
+  void embed(const ImageFile& file, Picture& picture) const;
+
+  PatchConfig patches_;
+  VisionConfig config_;
+  VisionTower tower_;
+  at::Device device_;
+  bool keep_pixels_;
+};
+
+/// Runs what concerns one item of a unit; its errors say which.
+template <class Work>
+void on_item(std::size_t item, Work work) {
+  try {
+    work();
+  } catch (const ItemError& error) {
+    throw ItemError(error.what(), item);
+  }
+}
+
+}  // namespace trireme::qwen2_5_vl

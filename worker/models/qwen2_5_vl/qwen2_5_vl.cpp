@@ -1,0 +1,267 @@
+#include "worker/models/qwen2_5_vl/qwen2_5_vl.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/errors.h"
+#include "worker/models/qwen2_5_vl/answer.h"
+#include "worker/models/qwen2_5_vl/picture_encoder.h"
+#include "worker/models/qwen2_5_vl/session.h"
+#include "worker/nn/upload.h"
+
+namespace trireme::qwen2_5_vl {
+namespace {
+
+constexpr int kStepLayersPerSlice = 7;
+
+TextSession& cast(Session& session) { return static_cast<TextSession&>(session); }
+
+template <class Number>
+at::Tensor numbers(const std::vector<Number>& values, at::ScalarType type, at::Device device) {
+  const at::Tensor host = at::empty({static_cast<std::int64_t>(values.size())}, at::kLong);
+  std::copy(values.begin(), values.end(), host.data_ptr<std::int64_t>());
+  return nn::upload(host.to(type), device);
+}
+
+class Qwen25Vl final : public Model {
+ public:
+  Qwen25Vl(const ModelSettings& settings, const ModelFiles& files, PartParameters& wanted)
+      : device_(settings.device),
+        dtype_(settings.dtype),
+        tensors_(settings.job.output.tensors),
+        config_(read_config(files)),
+        pictures_(files, config_.vision, settings.device, settings.job.output.tensors),
+        tokenizer_(std::make_shared<Tokenizer>(
+            Tokenizer::parse(files.tokenizer_json, (files.folder / "tokenizer.json").string()))),
+        decoder_(config_.text, config_.text.layers) {
+    check_fit(files);
+    Parameters& parameters = wanted["model"];
+    pictures_.want(parameters, config_.vision_prefix);
+    decoder_.want(parameters, config_.text_prefix, /*final_norm=*/true);
+    if (config_.tied_head) {
+      parameters.skip("lm_head.", "tied to the embeddings");
+    } else {
+      parameters.want("lm_head.weight", {config_.text.vocab, config_.text.hidden}, &head_);
+    }
+  }
+
+  at::Device device() const override { return device_; }
+  int layer_count() const override { return static_cast<int>(decoder_.layer_count()); }
+
+  std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override;
+  void enter(Session& session, int half, Slices& slices) override;
+  void layers(Session& session, int half, Layers range, Slices& slices) override;
+  void leave(Session& session, int half, Slices& slices) override;
+  void advance(Session& session, Slices& slices) override;
+  void finish(Session& session, Slices& slices, std::vector<Result>& results) override;
+
+ private:
+  void check_fit(const ModelFiles& files) const;
+  void read_prompt(TextSession& session, std::size_t item) const;
+  void prepare_steps(TextSession& session) const;
+  at::Tensor embed_prompt(const Row& row) const;
+  at::Tensor logits_of(const at::Tensor& hidden) const;
+  void take_tokens(TextSession& session) const;
+
+  at::Device device_;
+  at::ScalarType dtype_;
+  bool tensors_;
+  Config config_;
+  PictureEncoder pictures_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  nn::Decoder decoder_;
+  at::Tensor head_;
+};
+
+void Qwen25Vl::check_fit(const ModelFiles& files) const {
+  if (tokenizer_->vocab_size() > static_cast<std::size_t>(config_.text.vocab)) {
+    throw Error(ExitCode::bad_data, files.folder.string() + ": the tokenizer has " +
+                                        std::to_string(tokenizer_->vocab_size()) + " tokens, the decoder only " +
+                                        std::to_string(config_.text.vocab) + " embeddings");
+  }
+}
+
+std::unique_ptr<Session> Qwen25Vl::begin(const Unit& unit, Slices& slices) {
+  auto session = std::make_unique<TextSession>(unit);
+  TextSession& s = *session;
+  for (std::size_t i = 0; i < unit.items.size(); ++i) {
+    on_item(i, [&] {
+      const Item& item = unit.items[i];
+      if (item.max_new_tokens < 1) throw ItemError("max_new_tokens must be at least 1");
+      for (const ChatMessage& message : item.messages) {
+        for (const ContentPart& part : message.content) {
+          if (part.kind == ContentPart::Kind::image) s.rows[i].pictures.push_back({.file = part.image});
+        }
+      }
+    });
+    for (Picture& picture : s.rows[i].pictures) {
+      pictures_.encode(s.unit.items[i].images.at(picture.file), i, picture, slices);
+    }
+    s.passes = std::max(s.passes, unit.items[i].max_new_tokens);
+  }
+  s.halves = static_cast<int>(unit.items.size());  // the first pass takes the prompts one by one
+  for (std::size_t i = 0; i < unit.items.size(); ++i) {
+    slices.push_back({Phase::encode, [this, &s, i] { on_item(i, [&] { read_prompt(s, i); }); }});
+  }
+  slices.push_back({Phase::encode, [this, &s] { prepare_steps(s); }});
+  return session;
+}
+
+void Qwen25Vl::read_prompt(TextSession& s, std::size_t item) const {
+  Row& row = s.rows[item];
+  std::vector<TokenGrid> grids;
+  for (const Picture& picture : row.pictures) grids.push_back(picture.grid);
+  row.prompt = make_prompt(s.unit.items[item].messages, grids, *tokenizer_, config_);
+  const auto tokens = static_cast<std::int64_t>(row.prompt.ids.size());
+  const std::int64_t wanted = s.unit.items[item].max_new_tokens;
+  if (tokens + wanted > config_.max_positions) {
+    throw ItemError("the prompt of " + std::to_string(tokens) + " tokens and max_new_tokens " + std::to_string(wanted) +
+                    " are more than the " + std::to_string(config_.max_positions) + " tokens this model can hold");
+  }
+  row.ids = numbers(row.prompt.ids, at::kLong, device_);
+  row.pass.rope = nn::upload(prompt_rope(row.prompt, config_), device_);
+  row.pass.cache = &s.step.cache;
+  row.pass.sequence = static_cast<std::int64_t>(item);
+}
+
+void Qwen25Vl::prepare_steps(TextSession& s) const {
+  std::vector<nn::SamplingRules> rules;
+  std::vector<std::int64_t> positions, lengths, most;
+  std::int64_t capacity = 0, reach = 0;
+  for (std::size_t i = 0; i < s.rows.size(); ++i) {
+    const Item& item = s.unit.items[i];
+    rules.push_back({item.repetition_penalty, item.temperature, item.top_k, item.top_p, item.seed});
+    lengths.push_back(static_cast<std::int64_t>(s.rows[i].prompt.ids.size()));
+    positions.push_back(s.rows[i].prompt.next_position);
+    most.push_back(item.max_new_tokens);
+    capacity = std::max(capacity, lengths.back() + s.passes);
+    reach = std::max(reach, positions.back() + s.passes);
+  }
+  s.picker = std::make_unique<nn::TokenPicker>(rules, config_.text.vocab, s.passes, device_);
+  for (std::size_t i = 0; i < s.rows.size(); ++i) s.picker->see(static_cast<std::int64_t>(i), s.rows[i].prompt.ids);
+  s.step.cache = decoder_.make_cache(s.row_count(), capacity, at::TensorOptions(dtype_).device(device_));
+  s.step.rope = decoder_.begin(at::arange(reach, at::kLong), device_).rope;
+  s.step.rows = {numbers(positions, at::kInt, device_), numbers(lengths, at::kInt, device_)};
+  s.row_lengths = numbers(most, at::kLong, device_);
+  s.end_tokens = numbers(config_.end_tokens, at::kLong, device_);
+  s.written = at::zeros({s.passes, s.row_count()}, s.row_lengths.options());
+  s.ended = at::zeros({s.row_count()}, s.row_lengths.options().dtype(at::kBool));
+}
+
+at::Tensor Qwen25Vl::embed_prompt(const Row& row) const {
+  at::Tensor hidden = decoder_.embed(row.ids);
+  for (std::size_t i = 0; i < row.pictures.size(); ++i) {
+    const at::Tensor& features = row.pictures[i].features;
+    hidden.narrow(0, row.prompt.image_rows[i], features.size(0)).copy_(features);
+  }
+  return hidden;
+}
+
+void Qwen25Vl::enter(Session& session, int half, Slices& slices) {
+  TextSession& s = cast(session);
+  if (s.pass > 0) {
+    slices.push_back({Phase::decode, [this, &s] { s.hidden = decoder_.embed(s.state); }});
+    return;
+  }
+  slices.push_back({Phase::prefill, [this, &row = s.rows[static_cast<std::size_t>(half)], &s] {
+                      s.hidden = embed_prompt(row);
+                      for (Picture& picture : row.pictures) picture.features.reset();
+                    }});
+}
+
+void Qwen25Vl::layers(Session& session, int half, Layers range, Slices& slices) {
+  TextSession& s = cast(session);
+  if (s.pass == 0) {
+    const nn::DecoderPass& pass = s.rows[static_cast<std::size_t>(half)].pass;
+    for (int i = range.first; i < range.last; ++i) {
+      slices.push_back({Phase::prefill, [this, &s, &pass, i] {
+                          s.hidden = decoder_.layer(static_cast<std::size_t>(i), s.hidden, pass);
+                        }});
+    }
+    return;
+  }
+  for (int first = range.first; first < range.last; first += kStepLayersPerSlice) {
+    const int last = std::min(first + kStepLayersPerSlice, range.last);
+    slices.push_back({Phase::decode, [this, &s, first, last] {
+                        for (int i = first; i < last; ++i) {
+                          s.hidden = decoder_.step_layer(static_cast<std::size_t>(i), s.hidden, s.step);
+                        }
+                      }});
+  }
+}
+
+at::Tensor Qwen25Vl::logits_of(const at::Tensor& hidden) const {
+  const at::Tensor& head = config_.tied_head ? decoder_.embeddings() : head_;
+  return kernels::few_rows_linear(decoder_.final_norm(hidden), head).to(at::kFloat);
+}
+
+void Qwen25Vl::leave(Session& session, int half, Slices& slices) {
+  TextSession& s = cast(session);
+  if (s.pass > 0) {
+    slices.push_back({Phase::decode, [this, &s] { s.logits = logits_of(s.hidden); }});
+    return;
+  }
+  slices.push_back({Phase::prefill, [this, &s, &row = s.rows[static_cast<std::size_t>(half)]] {
+                      row.first_logits = logits_of(s.hidden.narrow(0, s.hidden.size(0) - 1, 1));
+                      s.hidden.reset();
+                      row.pass = {};
+                      row.ids.reset();
+                    }});
+}
+
+// Rows that have ended go on with an end token until the unit ends; nobody reads what they write.
+void Qwen25Vl::take_tokens(TextSession& s) const {
+  if (s.pass == 0) {
+    std::vector<at::Tensor> first;
+    for (Row& row : s.rows) first.push_back(tensors_ ? row.first_logits : std::exchange(row.first_logits, {}));
+    s.logits = first.size() == 1 ? first[0] : at::cat(first);
+  } else {
+    s.step.rows.position.add_(1);
+    s.step.rows.length.add_(1);
+  }
+  s.state = s.picker->pick(s.logits, s.pass);
+  s.logits.reset();
+  s.written.select(0, s.pass).copy_(s.state);
+  ++s.pass;
+  s.ended.logical_or_((s.state.unsqueeze(1) == s.end_tokens).any(1)).logical_or_(s.row_lengths <= s.pass);
+  s.halves = 1;
+  s.note_ended();
+}
+
+void Qwen25Vl::advance(Session& session, Slices& slices) {
+  TextSession& s = cast(session);
+  slices.push_back({s.pass == 0 ? Phase::prefill : Phase::decode, [this, &s] { take_tokens(s); }});
+}
+
+void Qwen25Vl::finish(Session& session, Slices& slices, std::vector<Result>& results) {
+  TextSession& s = cast(session);
+  slices.push_back({Phase::decode, [this, &s, &results] {
+                      const at::Tensor written = s.written.narrow(0, 0, s.pass);
+                      const at::Tensor host = download(written);
+                      for (std::size_t i = 0; i < s.rows.size(); ++i) {
+                        Result& result = results.emplace_back();
+                        result.id = s.unit.items[i].id;
+                        if (tensors_) add_tensors(result, s.rows[i], pictures_.patches(), device_);
+                        result.complete = AnswerReader{
+                            .written = host,
+                            .row = static_cast<std::int64_t>(i),
+                            .most = s.unit.items[i].max_new_tokens,
+                            .prompt_tokens = static_cast<std::int64_t>(s.rows[i].prompt.ids.size()),
+                            .end_tokens = config_.end_tokens,
+                            .tokenizer = tokenizer_,
+                            .device = device_,
+                            .wants_tensor = tensors_,
+                        };
+                      }
+                    }});
+}
+
+}  // namespace
+
+std::unique_ptr<Model> make_qwen2_5_vl(const ModelSettings& settings, const ModelFiles& files, PartParameters& wanted) {
+  return std::make_unique<Qwen25Vl>(settings, files, wanted);
+}
+
+}  // namespace trireme::qwen2_5_vl

@@ -1,0 +1,69 @@
+#pragma once
+// One unit of text items in flight. Filled by Qwen25Vl's slices.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "worker/device.h"
+#include "worker/models/model.h"
+#include "worker/models/qwen2_5_vl/prompt.h"
+#include "worker/models/qwen2_5_vl/vision_tower.h"
+#include "worker/nn/decoder.h"
+#include "worker/nn/sampling.h"
+
+namespace trireme::qwen2_5_vl {
+
+/// A picture of an item, in the order in which the messages show it.
+struct Picture {
+  std::size_t file = 0;     // index into Item::images
+  TokenGrid grid;           // known once it is decoded
+  VisionPass pass;          // dropped behind the tower
+  at::Tensor features;      // what the tower has made so far; at its end [tokens, hidden]
+  at::Tensor pixel_values;  // only when wanted as a result
+};
+
+/// One item of the unit: a row of the decoding steps.
+struct Row {
+  std::vector<Picture> pictures;
+  Prompt prompt;
+  nn::DecoderPass pass;     // of the prompt; dropped behind it
+  at::Tensor ids;           // the prompt's, on the device; dropped likewise
+  at::Tensor first_logits;  // [1, vocab] float32; dropped unless wanted as a result
+};
+
+class TextSession final : public Session {
+ public:
+  explicit TextSession(const Unit& u) : Session(u), rows(u.items.size()) {}
+
+  bool done() const override;
+  std::uint64_t tokens() const override { return static_cast<std::uint64_t>(known_passes_) * rows.size(); }
+  std::int64_t row_count() const { return static_cast<std::int64_t>(rows.size()); }
+
+  std::vector<Row> rows;
+  std::unique_ptr<nn::TokenPicker> picker;
+  nn::DecoderStep step;
+  at::Tensor logits;       // [rows, vocab] float32 of the pass under way
+  at::Tensor written;      // [passes, rows] int64: tokens so far
+  at::Tensor ended;        // [rows] bool
+  at::Tensor row_lengths;  // [rows] int64: most tokens of each row
+  at::Tensor end_tokens;   // int64
+
+  /// Copies `ended` to the host, without waiting.
+  void note_ended();
+
+ private:
+  struct Note {
+    at::Tensor flags;  // pinned
+    device::Event copied;
+    int passes;  // behind the copy
+  };
+  mutable std::deque<Note> notes_;  // copies under way
+  mutable int known_passes_ = 0;
+  mutable bool all_ended_ = false;
+};
+
+}  // namespace trireme::qwen2_5_vl
