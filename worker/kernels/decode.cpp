@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "worker/kernels/call.h"
+#include "worker/kernels/gate.h"
 
 namespace trireme::kernels {
 namespace {
@@ -22,6 +23,27 @@ void check_cache(const LayerCache& cache, const DecodeRows& rows, std::int64_t s
 }
 
 const int* numbers(const at::Tensor& t) { return t.data_ptr<int>(); }
+
+void check_product(const at::Tensor& x, const at::Tensor& weight) {
+  require(x.dim() == 2 && weight.dim() == 2 && x.size(1) == weight.size(1) && is_element(x),
+          "a product of few rows wants x [rows, in] and weight [out, in]");
+}
+
+bool are_few_rows(const at::Tensor& x, const at::Tensor& weight) {
+  return x.is_cuda() && x.size(0) <= kMostFewRows && x.size(1) % 8 == 0 && x.stride(1) == 1 && x.stride(0) % 8 == 0 &&
+         weight.is_contiguous() && weight.scalar_type() == x.scalar_type() && aligned({x, weight});
+}
+
+at::Tensor stream_weight(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                         const at::Tensor& residual, bool gated) {
+  const std::int64_t out = gated ? weight.size(0) / 2 : weight.size(0);
+  const at::Tensor y = at::empty({x.size(0), out}, x.options());
+  const FewRowsLaunch args{
+      x.data_ptr(), weight.data_ptr(),           pointer(bias),         pointer(residual),           y.data_ptr(),
+      x.stride(0),  static_cast<int>(x.size(0)), static_cast<int>(out), static_cast<int>(x.size(1)), gated};
+  enqueue(x, "a product of few rows", [&](cudaStream_t stream) { return launch_few_rows(element(x), args, stream); });
+  return y;
+}
 
 }  // namespace
 
@@ -111,29 +133,23 @@ at::Tensor decode_attention(const at::Tensor& q, const LayerCache& cache, const 
 
 at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                            const at::Tensor& residual) {
-  require(x.dim() == 2 && weight.dim() == 2 && x.size(1) == weight.size(1) && is_element(x),
-          "few_rows_linear wants x [rows, in] and weight [out, in]");
+  check_product(x, weight);
   require(!residual.defined() || (residual.size(0) == x.size(0) && residual.size(1) == weight.size(0)),
           "the residual must be [rows, out]");
-  const bool fits = x.is_cuda() && x.size(0) <= kMostFewRows && x.size(1) % 8 == 0 && x.stride(1) == 1 &&
-                    x.stride(0) % 8 == 0 && weight.is_contiguous() && weight.scalar_type() == x.scalar_type() &&
-                    (!residual.defined() || residual.is_contiguous()) && aligned({x, weight});
-  if (fits) {
-    const at::Tensor y = at::empty({x.size(0), weight.size(0)}, x.options());
-    const FewRowsLaunch args{x.data_ptr(),
-                             weight.data_ptr(),
-                             pointer(bias),
-                             pointer(residual),
-                             y.data_ptr(),
-                             x.stride(0),
-                             static_cast<int>(x.size(0)),
-                             static_cast<int>(weight.size(0)),
-                             static_cast<int>(x.size(1))};
-    enqueue(x, "few_rows_linear", [&](cudaStream_t stream) { return launch_few_rows(element(x), args, stream); });
-    return y;
+  if (are_few_rows(x, weight) && (!residual.defined() || residual.is_contiguous())) {
+    return stream_weight(x, weight, bias, residual, /*gated=*/false);
   }
   const at::Tensor y = at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
   return residual.defined() ? y + residual : y;
+}
+
+at::Tensor few_rows_silu_mul(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  check_product(x, weight);
+  require(weight.size(0) % 2 == 0, "few_rows_silu_mul wants weight [2 * out, in]");
+  if (are_few_rows(x, weight)) return stream_weight(x, weight, bias, {}, /*gated=*/true);
+  const at::Tensor both = at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+  const std::int64_t out = weight.size(0) / 2;
+  return silu_mul(both.narrow(1, 0, out), both.narrow(1, out, out));
 }
 
 }  // namespace trireme::kernels

@@ -96,6 +96,7 @@ __global__ void __launch_bounds__(kAttentionBlock) attend_split(DecodeAttentionL
                   lane * kVector);
     }
   }
+#pragma unroll 4
   for (int key = set; key < kKeysPerSplit; key += sets) {
     Floats k{};
     if (active && key < count) k = load(keys + static_cast<std::int64_t>(key) * a.head_dim);
@@ -118,8 +119,8 @@ __global__ void __launch_bounds__(kAttentionBlock) attend_split(DecodeAttentionL
   Floats sum[group];
 #pragma unroll
   for (int g = 0; g < group; ++g) sum[g] = {};
-  for (int key = set; key < count; key += sets) {
-    if (!active) break;
+#pragma unroll 4
+  for (int key = set; key < (active ? count : 0); key += sets) {
     const Floats v = load(values + static_cast<std::int64_t>(key) * a.head_dim);
 #pragma unroll
     for (int g = 0; g < group; ++g) {
@@ -185,20 +186,20 @@ void start_attention(const DecodeAttentionLaunch& a, cudaStream_t stream) {
 }
 
 constexpr int kLinearBlock = 128;
-constexpr int kRowsPerWarp = 2;
 
-/// A warp makes two neighbouring outputs of all rows of x, so that x, which every warp reads, comes from the cache half
-/// as often.
-template <class T, int rows>
+/// A warp makes two outputs of all rows of x, so that x, which every warp reads, comes from the cache half as often:
+/// neighbours, or a gate and what it gates.
+template <class T, int rows, bool gated>
 __global__ void __launch_bounds__(kLinearBlock) few_rows(FewRowsLaunch a) {
   const int lane = threadIdx.x % 32;
-  const int first = (blockIdx.x * (kLinearBlock / 32) + threadIdx.x / 32) * kRowsPerWarp;
+  const int warp = blockIdx.x * (kLinearBlock / 32) + threadIdx.x / 32;
+  const int first = gated ? warp : 2 * warp;
   if (first >= a.out) return;
-  const bool second = first + 1 < a.out;
+  const int second = gated ? first + a.out : min(first + 1, a.out - 1);
   const T* const w0 = static_cast<const T*>(a.weight) + static_cast<std::int64_t>(first) * a.in;
-  const T* const w1 = second ? w0 + a.in : w0;
+  const T* const w1 = static_cast<const T*>(a.weight) + static_cast<std::int64_t>(second) * a.in;
   const T* const x = static_cast<const T*>(a.x);
-  float sums[kRowsPerWarp][rows] = {};
+  float sums[2][rows] = {};
 #pragma unroll 4
   for (int at = lane * kVector; at < a.in; at += 32 * kVector) {
     const Floats v0 = load(w0 + at), v1 = load(w1 + at);
@@ -212,30 +213,41 @@ __global__ void __launch_bounds__(kLinearBlock) few_rows(FewRowsLaunch a) {
       }
     }
   }
+  const T* const bias = static_cast<const T*>(a.bias);
 #pragma unroll
-  for (int o = 0; o < kRowsPerWarp; ++o) {
+  for (int r = 0; r < rows; ++r) {
 #pragma unroll
-    for (int r = 0; r < rows; ++r) {
-      float sum = sums[o][r];
-      for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(kAllLanes, sum, offset);
-      if (lane != 0 || (o == 1 && !second)) continue;
-      const std::int64_t at = static_cast<std::int64_t>(r) * a.out + first + o;
-      if (a.bias) sum += static_cast<float>(static_cast<const T*>(a.bias)[first + o]);
-      if (a.residual) sum = rounded<T>(sum) + static_cast<float>(static_cast<const T*>(a.residual)[at]);
-      static_cast<T*>(a.y)[at] = static_cast<T>(sum);
+    for (int o = 0; o < 2; ++o) {
+      for (int offset = 16; offset > 0; offset /= 2) sums[o][r] += __shfl_xor_sync(kAllLanes, sums[o][r], offset);
+      if (bias) sums[o][r] += static_cast<float>(bias[o == 0 ? first : second]);
+      sums[o][r] = rounded<T>(sums[o][r]);
     }
+    if (lane != 0) continue;
+    T* const y = static_cast<T*>(a.y) + static_cast<std::int64_t>(r) * a.out;
+    if (gated) {
+      y[first] = static_cast<T>(rounded<T>(silu(sums[0][r])) * sums[1][r]);
+      continue;
+    }
+    const T* const residual = a.residual ? static_cast<const T*>(a.residual) + static_cast<std::int64_t>(r) * a.out : y;
+    y[first] = static_cast<T>(a.residual ? sums[0][r] + static_cast<float>(residual[first]) : sums[0][r]);
+    y[second] = static_cast<T>(a.residual ? sums[1][r] + static_cast<float>(residual[second]) : sums[1][r]);
   }
+}
+
+template <class T, bool gated>
+void start_few_rows(const FewRowsLaunch& a, cudaStream_t stream) {
+  constexpr int kPerBlock = kLinearBlock / 32 * (gated ? 1 : 2);
+  const unsigned blocks = static_cast<unsigned>((a.out + kPerBlock - 1) / kPerBlock);
+  auto* kernel = a.rows == 1   ? few_rows<T, 1, gated>
+                 : a.rows == 2 ? few_rows<T, 2, gated>
+                 : a.rows == 3 ? few_rows<T, 3, gated>
+                               : few_rows<T, 4, gated>;
+  kernel<<<blocks, kLinearBlock, 0, stream>>>(a);
 }
 
 template <class T>
 void start_few_rows(const FewRowsLaunch& a, cudaStream_t stream) {
-  constexpr int kPerBlock = kLinearBlock / 32 * kRowsPerWarp;
-  const unsigned blocks = static_cast<unsigned>((a.out + kPerBlock - 1) / kPerBlock);
-  auto* kernel = a.rows == 1   ? few_rows<T, 1>
-                 : a.rows == 2 ? few_rows<T, 2>
-                 : a.rows == 3 ? few_rows<T, 3>
-                               : few_rows<T, 4>;
-  kernel<<<blocks, kLinearBlock, 0, stream>>>(a);
+  a.gated ? start_few_rows<T, true>(a, stream) : start_few_rows<T, false>(a, stream);
 }
 
 }  // namespace

@@ -34,4 +34,8 @@ at::Tensor decode_attention(const at::Tensor& q, const LayerCache& cache, const 
 at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {},
                            const at::Tensor& residual = {});
 
+/// x [rows, in] times gate and up, the halves of weight [2 * out, in] transposed, plus bias [2 * out] if defined ->
+/// silu(gate) * up [rows, out]. Rounded where few_rows_linear and silu_mul round.
+at::Tensor few_rows_silu_mul(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
+
 }  // namespace trireme::kernels

@@ -68,12 +68,13 @@ cudaError_t launch_decode_attention(Element element, const DecodeAttentionLaunch
 
 struct FewRowsLaunch {
   const void* x;         // [rows, in], a row every `x_stride` elements
-  const void* weight;    // [out, in]
-  const void* bias;      // [out] or null
-  const void* residual;  // [rows, out] or null
+  const void* weight;    // [out, in]; gated: [2 * out, in]
+  const void* bias;      // [out] or [2 * out], or null
+  const void* residual;  // [rows, out] or null; not when gated
   void* y;               // [rows, out]
   std::int64_t x_stride;
   int rows, out, in;  // in: a multiple of 8
+  bool gated;         // y = silu(gate) * up
 };
 inline constexpr int kMostFewRows = 4;
 cudaError_t launch_few_rows(Element element, const FewRowsLaunch& args, cudaStream_t stream);

@@ -115,9 +115,11 @@ at::Tensor DecoderLayer::step(const at::Tensor& hidden, const DecoderConfig& con
   const at::Tensor q = qkv.view({hidden.size(0), -1, config.head_dim}).narrow(1, 0, config.heads);
   const at::Tensor attended = kernels::decode_attention(q, cache, step.rows, config.attention_scale);
   const at::Tensor middle = few_rows_linear(attended, o_proj_.weight, o_proj_.bias, hidden);
-  const at::Tensor gate_up =
-      few_rows_linear(norm(middle, post_attention_layernorm_, config), gate_up_proj_.weight, gate_up_proj_.bias);
-  return few_rows_linear(activate(gate_up, config), down_proj_.weight, down_proj_.bias, middle);
+  const at::Tensor x = norm(middle, post_attention_layernorm_, config);
+  const at::Tensor activated = config.activation == Activation::silu
+                                   ? kernels::few_rows_silu_mul(x, gate_up_proj_.weight, gate_up_proj_.bias)
+                                   : activate(gate_up_proj_(x), config);
+  return few_rows_linear(activated, down_proj_.weight, down_proj_.bias, middle);
 }
 
 Decoder::Decoder(DecoderConfig config, std::int64_t layers)

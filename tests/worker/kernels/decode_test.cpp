@@ -99,6 +99,15 @@ TEST(FewRowsLinear, MultipliesAndAdds) {
   EXPECT_LT(relative_error(few_rows_linear(x, weight, bias, residual), product + bias + residual), 1e-6);
 }
 
+TEST(FewRowsLinear, GatesTheOtherHalfOfTheProduct) {
+  const at::Tensor x = random({2, 24}, at::kFloat, 1), weight = random({14, 24}, at::kFloat, 2);
+  const at::Tensor bias = random({14}, at::kFloat, 3);
+  const at::Tensor both = x.to(at::kDouble).matmul(weight.to(at::kDouble).t()) + bias;
+  const at::Tensor expected = at::silu(both.narrow(1, 0, 7)) * both.narrow(1, 7, 7);
+  EXPECT_LT(relative_error(few_rows_silu_mul(x, weight, bias), expected), 1e-6);
+  EXPECT_THROW(few_rows_silu_mul(x, weight.narrow(0, 0, 13)), Error);
+}
+
 TEST(DecodeKernels, RefuseACacheOfAnotherShape) {
   Case c(kShapes[0], at::kFloat);
   const LayerCache fewer{c.cache.keys.narrow(0, 0, 4), c.cache.values.narrow(0, 0, 4)};
@@ -129,7 +138,7 @@ TEST(FewRowsLinear, KernelEqualsThePlainBodyOnAGpu) {
   TRIREME_NEEDS_GPU();
   for (const at::ScalarType dtype : kDtypes) {
     for (const std::int64_t rows : {1, 2, 3, 4, 5}) {
-      for (const auto& [in, out] : {std::pair<std::int64_t, std::int64_t>{8, 1}, {264, 7}, {3584, 515}}) {
+      for (const auto& [in, out] : {std::pair<std::int64_t, std::int64_t>{8, 1}, {264, 7}, {264, 6}, {3584, 514}}) {
         const at::Tensor x = random({rows, in}, dtype, 1), weight = random({out, in}, dtype, 2);
         const at::Tensor bias = random({out}, dtype, 3), residual = random({rows, out}, dtype, 4);
         const at::Tensor expected = few_rows_linear(x, weight, bias, residual);
@@ -137,6 +146,10 @@ TEST(FewRowsLinear, KernelEqualsThePlainBodyOnAGpu) {
             few_rows_linear(x.to(at::kCUDA), weight.to(at::kCUDA), bias.to(at::kCUDA), residual.to(at::kCUDA));
         EXPECT_LT(relative_error(got, expected), tolerance(dtype)) << rows << " " << in << " " << out;
         EXPECT_LT(relative_error(few_rows_linear(x.to(at::kCUDA), weight.to(at::kCUDA)), few_rows_linear(x, weight)),
+                  tolerance(dtype));
+        if (out % 2 != 0) continue;
+        EXPECT_LT(relative_error(few_rows_silu_mul(x.to(at::kCUDA), weight.to(at::kCUDA), bias.to(at::kCUDA)),
+                                 few_rows_silu_mul(x, weight, bias)),
                   tolerance(dtype));
       }
     }
