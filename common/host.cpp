@@ -6,8 +6,20 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstring>
+
+extern char** environ;
 
 namespace trireme {
+
+Environment environment() {
+  Environment all;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const char* equals = std::strchr(*entry, '=');
+    if (equals != nullptr) all.emplace(std::string_view(*entry, equals - *entry), equals + 1);
+  }
+  return all;
+}
 
 std::string host_name() {
   std::array<char, HOST_NAME_MAX + 1> text{};

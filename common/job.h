@@ -80,6 +80,7 @@ struct Job {
   struct Limits {
     int max_attempts = 2;
     double stall_timeout_seconds = 600;
+    double stop_before_seconds = 0;  // 0: off; before the time limit of the Slurm job
   } limits;
 
   std::filesystem::path file;  // as given

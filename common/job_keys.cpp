@@ -202,7 +202,7 @@ std::vector<JobKey> keys_of(Job& job) {
 
       key("limits", "max_attempts", limits.max_attempts, whole(1, 100)),
       key("limits", "stall_timeout_seconds", limits.stall_timeout_seconds, number_above(0, 1e7)),
-      later("limits", "stop_before_seconds", 0.0, number(0, 1e7)),
+      key("limits", "stop_before_seconds", limits.stop_before_seconds, number(0, 1e7)),
   };
 }
 

@@ -4,16 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <utility>
 
 #include "common/host.h"
+#include "common/slurm.h"
 #include "worker/transport/mpi_handles.h"
 #include "worker/transport/transport.h"
-
-extern char** environ;
 
 namespace trireme {
 namespace {
@@ -33,28 +30,12 @@ int number(const Environment& environment, std::initializer_list<const char*> na
   return 1;
 }
 
-/// A task of srun. The batch script and the interactive shell of a job are steps too, with ids from this one up.
-bool in_srun_step(const Environment& environment) {
-  constexpr unsigned long kFirstSpecialStep = 0xfffffff0;
-  const auto found = environment.find("SLURM_STEP_ID");
-  return found != environment.end() && std::strtoul(found->second.c_str(), nullptr, 10) < kFirstSpecialStep;
-}
-
-Environment current_environment() {
-  Environment all;
-  for (char** entry = environ; *entry; ++entry) {
-    const char* equals = std::strchr(*entry, '=');
-    if (equals) all.emplace(std::string_view(*entry, equals - *entry), equals + 1);
-  }
-  return all;
-}
-
 }  // namespace
 
 Launcher recognise_launcher(const Environment& environment) {
   // mpirun inside a batch job: SLURM_* are inherited and the same on every rank, so Open MPI's word comes first.
   if (has(environment, "OMPI_COMM_WORLD_SIZE")) return {"mpirun", number(environment, {"OMPI_COMM_WORLD_SIZE"}), true};
-  if (in_srun_step(environment)) {
+  if (slurm::in_step(environment)) {
     const bool pmix = has(environment, "PMIX_RANK");
     const int tasks = number(environment, {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"});
     return {pmix ? "srun" : "srun-without-pmix", tasks, pmix};
@@ -97,7 +78,7 @@ std::optional<std::string> binding_advice(const Launch& launch, int threads) {
 }
 
 MpiSession::MpiSession(bool allow_singleton) {
-  const Launcher launcher = recognise_launcher(current_environment());
+  const Launcher launcher = recognise_launcher(environment());
   launch_.host = host_name();
   launch_.cpu_count = usable_cpus();
   launch_.host_cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));

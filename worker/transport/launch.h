@@ -4,12 +4,12 @@
 // verdict out) is apart from asking the system, so that every launcher's case is tested without it. Throws ConfigError
 // (78) with the command that would be right.
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/errors.h"
+#include "common/host.h"
 
 namespace trireme {
 
@@ -24,8 +24,6 @@ struct Launch {
   int cpu_count = 1;              // CPUs this rank may run on
   int host_cpus = 1;
 };
-
-using Environment = std::map<std::string, std::string>;
 
 /// What the environment says of the launcher, before MPI is started.
 struct Launcher {
