@@ -14,6 +14,8 @@ std::optional<Arguments> read_arguments(int argc, char** argv, int& exit_code) {
   app.add_option("--set", arguments.overrides, "a.b=c: override a key of the job file; may be repeated")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--shard", arguments.shard,
+                 "i/n: this job's share of the input (default: that of a Slurm array task)");
   app.add_option("--progress", arguments.progress, "auto, bar, lines or none")
       ->check(CLI::IsMember({"auto", "bar", "lines", "none"}));
   app.add_flag("--fresh", arguments.fresh, "start over: drop the results in the run directory");

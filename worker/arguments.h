@@ -10,6 +10,7 @@ namespace trireme {
 struct Arguments {
   std::string job;
   std::vector<std::string> overrides;  // --set a.b=c
+  std::string shard;                   // --shard i/n
   std::string progress = "auto";       // auto | bar | lines | none
   bool fresh = false;                  // start over
   bool dry_run = false;                // check everything that can be checked without loading the model

@@ -25,8 +25,12 @@ bool users_mistake(ExitCode code) {
 void die(const Launch& launch, ExitCode code, const std::string& cause) {
   if (users_mistake(code)) {
     // All ranks meet it alike: rank 0 tells, the others give it the time to.
-    if (launch.rank != 0) std::this_thread::sleep_for(std::chrono::seconds(3));
-    log::error(cause);
+    if (launch.rank == 0) {
+      log::error(cause);
+    } else {
+      std::this_thread::sleep_for(std::chrono::seconds(3));
+      log::error(cause, {{"rank", launch.rank}, {"host", launch.host}});  // rank 0 has not met it
+    }
   } else {
     log::error(cause, {{"rank", launch.rank}, {"host", launch.host}, {"exit", static_cast<int>(code)}});
   }

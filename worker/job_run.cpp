@@ -5,11 +5,18 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "common/host.h"
+#include "common/input_shard.h"
 #include "common/log.h"
 #include "common/rank_log_marker.h"
+#include "common/sha256.h"
+#include "common/slurm.h"
+#include "common/steady_clock.h"
 #include "worker/device.h"
 #include "worker/engine/whole_model.h"
 #include "worker/fatal.h"
@@ -69,6 +76,39 @@ SinkSettings sink_settings(const Job& job, const Plan& plan, const std::string& 
           {model, plan.checkpoint.fingerprint, "Euler", dtype, std::string("trireme ") + TRIREME_VERSION}};
 }
 
+/// A shard works in a folder of its own.
+Job read_job(const Arguments& arguments, const std::optional<InputShard>& shard) {
+  Job job = load_job(arguments.job, arguments.overrides);
+  if (shard) job.output.directory /= folder_name(*shard);
+  return job;
+}
+
+/// When to stop by limits.stop_before_seconds, in steady_seconds(). Asks Slurm, so it comes before a GPU is opened.
+std::optional<double> stop_time(const Job& job) {
+  const double before = job.limits.stop_before_seconds;
+  if (before <= 0) return std::nullopt;
+  const auto left = slurm::seconds_left(environment(), std::time(nullptr));
+  if (!left) {
+    log::warning("limits.stop_before_seconds does nothing: this is no Slurm job, or it has no time limit");
+    return std::nullopt;
+  }
+  if (*left <= before) {
+    throw Error(ExitCode::stopped_early, "the time limit is " + std::to_string(static_cast<long>(*left)) +
+                                             " s away, limits.stop_before_seconds is " +
+                                             std::to_string(static_cast<long>(before)) + ": nothing was begun");
+  }
+  return steady_seconds() + *left - before;
+}
+
+/// Before any work, and before the run directory is touched: every rank has the same program, settings and input.
+void refuse_a_mix(Transport& transport, const Job& job, const std::string& dtype) {
+  require_equal(transport, "the program", TRIREME_VERSION + sha256_of_file("/proc/self/exe"));
+  require_equal(transport, "the job (file, --set or variables)", to_yaml(job) + dtype);
+  std::error_code ignored;
+  const bool file = std::filesystem::is_regular_file(job.input.prompts, ignored);  // a pipe can be read once only
+  require_equal(transport, "the prompts file", file ? sha256_of_file(job.input.prompts) : "");
+}
+
 /// From here on lines go to this rank's log, and the run directory knows how the rank ended.
 void open_log(const Job& job, const Launch& launch, int run_launch, const RunDirectory* directory) {
   const RunPaths paths{job.output.directory};
@@ -95,7 +135,9 @@ RankReport rank_report(const Launch& launch, at::Device device, const LoopReport
 }  // namespace
 
 ExitCode run_job(const Arguments& arguments, const Launch& launch) {
-  const Job job = load_job(arguments.job, arguments.overrides);
+  const std::optional<InputShard> shard = choose_shard(arguments.shard);
+  const Job job = read_job(arguments, shard);
+  const std::optional<double> stop_at = launch.rank == 0 ? stop_time(job) : std::nullopt;
   const at::Device device = device::choose(launch.local_rank);
   device::configure(device, {job.parallel.threads, job.memory.fraction});
   const c10::InferenceMode inference;  // no autograd bookkeeping
@@ -105,12 +147,11 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   // Rank 0 checks everything that needs no model.
   Plan plan;
   std::unique_ptr<RunDirectory> directory;
-  if (launch.rank == 0) plan = make_plan(job, dtype);
+  if (launch.rank == 0) plan = make_plan(job, dtype, shard);
   if (arguments.dry_run) {
     if (launch.rank == 0) print_dry_run(job, plan);
     return ExitCode::ok;
   }
-  if (launch.rank == 0) directory = open_run_directory(job, plan, launch, arguments.fresh, device::name(device));
 
   Watchdog watchdog(job.limits.stall_timeout_seconds, [&launch](const std::string& cause, Busy busy) {
     // So that a resume knows whose unit to suspect.
@@ -119,7 +160,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   });
   watchdog.set_stage("connecting the ranks");
   const auto transport = make_transport(job.parallel.transport.value_or("auto"), launch, device);
-  require_equal(*transport, "program or job file", std::string(TRIREME_VERSION) + to_yaml(job) + dtype);
+  refuse_a_mix(*transport, job, dtype);
+  if (launch.rank == 0) directory = open_run_directory(job, plan, launch, arguments.fresh, device::name(device));
   Setup setup;
   if (directory) setup = {plan.checkpoint.family, directory->launch(), largest_result(job, plan)};
   setup = Setup::decode(transport->broadcast(setup.encode(), 0));
@@ -141,7 +183,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   Exchange exchange(*transport, {});
   WholeModelEngine engine(*loaded.model);
   LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}};
-  const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds};
+  const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
   const auto report_of_all = [&](const LoopReport& loop) {
     RankReport mine = rank_report(launch, device, loop, *transport);
     mine.load_seconds = loaded.report.seconds;

@@ -5,6 +5,7 @@
 #include <string>
 #include <thread>
 
+#include "common/log.h"
 #include "common/steady_clock.h"
 #include "worker/signals.h"
 
@@ -61,6 +62,7 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
   const double start = steady_seconds();
   double before = start, next_interval = start;
   std::uint64_t done_before = 0;
+  bool stopping = false;
   LoopReport report;
   while (!parts.exchange.finished()) {
     const bool idle = parts.engine.idle();
@@ -75,6 +77,11 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
     if (done != done_before) parts.watchdog.beat();
     done_before = done;
     say_what_is_in_hand(parts);
+    if (settings.stop_at && time >= *settings.stop_at && !stopping) {
+      stopping = true;
+      log::warning("the time limit is near: finishing what has begun (limits.stop_before_seconds)");
+      parts.exchange.ask_to_drain();
+    }
     if (time >= next_interval) {
       next_interval = time + interval;
       parts.exchange.send_pulse();

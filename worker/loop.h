@@ -3,6 +3,7 @@
 // It never waits on the GPU or a peer; with nothing to do it sleeps for some 100 µs.
 
 #include <functional>
+#include <optional>
 
 #include "common/errors.h"
 #include "worker/dispatch/coordinator.h"
@@ -25,6 +26,7 @@ struct LoopParts {
 struct LoopSettings {
   double interval_seconds = 5;         // of pulses and status
   double stall_timeout_seconds = 600;  // a rank that is silent for so long ends the job
+  std::optional<double> stop_at;       // in steady_seconds(): what has begun by then is finished, the rest is left
 };
 
 struct LoopReport {

@@ -25,16 +25,18 @@ std::uint64_t least_output_bytes(const Job& job, const Plan& plan, const RunDire
 
 }  // namespace
 
-Plan make_plan(const Job& job, const std::string& dtype) {
+Plan make_plan(const Job& job, const std::string& dtype, const std::optional<InputShard>& shard) {
   Plan plan;
   plan.checkpoint = inspect(job);
   plan.items = read_items(job, plan.checkpoint.defaults);
   plan.run_id = run_id(job, plan.checkpoint, dtype, kNumericTables, plan.items);
+  if (shard) plan.shard = take_shard(*shard, plan.items);
   return plan;
 }
 
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
                                                  const std::string& device_name) {
+  if (!plan.shard) refuse_unmerged_shards(job.output.directory);
   RunSettings settings;
   settings.directory = job.output.directory;
   settings.run_id = plan.run_id;
@@ -46,6 +48,7 @@ std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& pla
   settings.start.items = plan.items.size();
   settings.start.facts = run_facts(device_name);
   auto directory = std::make_unique<RunDirectory>(settings);
+  if (plan.shard) write_shard_file(job.output.directory, *plan.shard);
   require_free_space(job.output.directory, least_output_bytes(job, plan, *directory));
   return directory;
 }

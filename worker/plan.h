@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "common/item.h"
 #include "common/job.h"
 #include "common/run_directory.h"
+#include "common/shard_file.h"
 #include "worker/dispatch/coordinator.h"
 #include "worker/transport/launch.h"
 
@@ -18,12 +20,13 @@ namespace trireme {
 
 struct Plan {
   Checkpoint checkpoint;
-  std::vector<Item> items;  // of the whole input
-  std::string run_id;
+  std::vector<Item> items;  // of the whole input, or of this job's shard of it
+  std::string run_id;       // of the whole input
+  std::optional<ShardFile> shard;
 };
 
 /// Reads and checks input and checkpoint folder; touches nothing. `dtype`: float32 or bfloat16.
-Plan make_plan(const Job& job, const std::string& dtype);
+Plan make_plan(const Job& job, const std::string& dtype, const std::optional<InputShard>& shard);
 
 /// Opens, locks and resumes the run directory; throws when it can't hold what is still to be written.
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
