@@ -5,8 +5,10 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "launcher/merge.h"
 #include "launcher/run.h"
 #include "launcher/sheet.h"
+#include "launcher/slurm.h"
 #include "launcher/tokenize.h"
 #include "launcher/verify.h"
 
@@ -16,8 +18,10 @@ int main(int argc, char** argv) {
   CLI::App app("Trireme: generative models on many GPUs, one MPI rank a GPU.", "trireme");
   app.set_version_flag("--version", TRIREME_VERSION);
   app.require_subcommand(1);
+  add_merge(app);
   add_run(app);
   add_sheet(app);
+  add_slurm(app);
   add_tokenize(app);
   add_verify(app);
   try {

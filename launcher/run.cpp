@@ -8,7 +8,10 @@
 #include <filesystem>
 #include <memory>
 
+#include "common/host.h"
+#include "common/input_shard.h"
 #include "launcher/launch_line.h"
+#include "launcher/worker_path.h"
 
 namespace trireme {
 namespace {
@@ -17,43 +20,26 @@ namespace fs = std::filesystem;
 
 struct RunOptions {
   std::string job;
-  int ranks = 0;  // 0: one a GPU, or one
-  std::string hosts;
+  int ranks = 0;  // 0: as many as the hosts, the allocation or the GPUs say
+  std::string hosts, shard;
   int restarts = 0;
   std::vector<std::string> overrides;
   std::string progress = "auto";
   bool fresh = false, dry_run = false;
 };
 
-/// GPUs of this machine by their device files; a login node has none.
-int gpu_count() {
-  int count = 0;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator("/dev", ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.size() > 6 && name.starts_with("nvidia") && name.find_first_not_of("0123456789", 6) == std::string::npos)
-      ++count;
-  }
-  return count;
-}
-
-std::string worker_beside_us() {
-  const fs::path worker = fs::read_symlink("/proc/self/exe").parent_path() / "trireme-worker";
-  if (!fs::exists(worker)) {
-    throw Error(ExitCode::unavailable,
-                "trireme-worker is not beside trireme (" + worker.string() + "); build it: scripts/setup");
-  }
-  return worker.string();
-}
-
 LaunchRequest request_for(const RunOptions& options, bool fresh) {
   LaunchRequest request;
   request.worker = worker_beside_us();
-  request.ranks = options.ranks > 0 ? options.ranks : std::max(1, gpu_count());
+  request.ranks = options.ranks;
   request.hosts = options.hosts;
   request.arguments = {options.job};
   for (const std::string& o : options.overrides) request.arguments.insert(request.arguments.end(), {"--set", o});
   if (fresh) request.arguments.push_back("--fresh");
+  // The variables of an array job do not reach every host under every launcher.
+  if (const auto shard = choose_shard(options.shard)) {
+    request.arguments.insert(request.arguments.end(), {"--shard", to_text(*shard)});
+  }
   // Under a launcher the worker can't see our terminal, so we look for it.
   const bool bar = options.progress == "auto" && isatty(STDERR_FILENO) == 1;
   if (bar || options.progress != "auto") {
@@ -63,6 +49,7 @@ LaunchRequest request_for(const RunOptions& options, bool fresh) {
 }
 
 int run(const RunOptions& options) {
+  refuse_several_launchers(environment());
   const Machine machine = look_at_machine();
   if (options.dry_run) {
     std::printf("%s\n", to_shell(compose_launch(request_for(options, options.fresh), machine)).c_str());
@@ -140,9 +127,12 @@ void add_run(CLI::App& app) {
   auto* command = app.add_subcommand("run", "run a job on N ranks; the same command again resumes it");
   auto options = std::make_shared<RunOptions>();
   command->add_option("job", options->job, "job file")->required();
-  command->add_option("-n,--ranks", options->ranks, "ranks, one a GPU (default: GPUs of this machine, else 1)")
+  command
+      ->add_option("-n,--ranks", options->ranks,
+                   "ranks, one a GPU (default: as many as the hosts, the Slurm allocation or this machine's GPUs say)")
       ->check(CLI::Range(1, 100000));
-  command->add_option("--hosts", options->hosts, "hosts with their ranks: h0:2,h1:2");
+  command->add_option("--hosts", options->hosts, "hosts with their ranks: h0:2,h1:2, or a hostfile of mpirun");
+  command->add_option("--shard", options->shard, "i/n: this job's share of the input (default: of an array task)");
   command->add_option("--restarts", options->restarts, "times to run again after a crash or a stall")
       ->check(CLI::Range(0, 1000));
   command->add_option("--set", options->overrides, "a.b=c: override a key of the job file")

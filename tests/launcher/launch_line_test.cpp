@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "common/errors.h"
+#include "tests/common/error_of.h"
+#include "tests/common/temporary_folder.h"
 
 namespace trireme {
 namespace {
@@ -13,7 +15,23 @@ LaunchRequest request(int ranks, const std::string& hosts = "") {
   return {"/opt/trireme-worker", ranks, hosts, {"job.yaml"}};
 }
 
-Machine workstation() { return {4, false, false, "mpirun"}; }
+Machine workstation() {
+  Machine machine;
+  machine.cores = 4;
+  machine.mpirun = "mpirun";
+  return machine;
+}
+
+/// Inside a Slurm job on `nodes` nodes.
+Machine node_of(int nodes, int tasks = 0, int gpus_per_node = 0) {
+  Machine machine = workstation();
+  machine.allocation.emplace();
+  machine.allocation->nodes = nodes;
+  machine.allocation->tasks = tasks;
+  machine.allocation->gpus_per_node = gpus_per_node;
+  machine.srun_has_pmix = true;
+  return machine;
+}
 
 bool has(const LaunchLine& line, const std::string& word) {
   return std::find(line.words.begin(), line.words.end(), word) != line.words.end();
@@ -51,13 +69,68 @@ TEST(LaunchLine, HostsGoToMpirunEvenForOneRank) {
   EXPECT_TRUE(has(compose_launch(request(4, "h0:2,h1:2"), workstation()), "h0:2,h1:2"));
 }
 
-TEST(LaunchLine, InsideAnAllocationItIsSrunWithPmix) {
-  Machine node = workstation();
-  node.slurm = true;
-  const LaunchLine line = compose_launch(request(8), node);
+TEST(LaunchLine, AHostfileIsGivenAsOneAndItsSlotsAreCounted) {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("hosts", "# all\nh0 slots=2\n\nh1 slots=3 max_slots=4 # last\nh2\n").string();
+  EXPECT_TRUE(has(compose_launch(request(4, file), workstation()), "--hostfile"));
+  EXPECT_EQ(ranks_of(request(0, file), workstation()), 6);
+}
+
+TEST(LaunchLine, HostsThatCanNotBeReadAreRefusedBeforeAnythingStarts) {
+  for (const char* hosts : {"h0:", "h0:x", ":2", "h0:0", "h0:2,,h1:2", "h0:-1"}) {
+    EXPECT_EQ(error_of([&] { compose_launch(request(2, hosts), workstation()); }).code(), ExitCode::usage) << hosts;
+  }
+}
+
+TEST(LaunchLine, WithoutANumberTheHostsTheAllocationOrTheGpusSayIt) {
+  EXPECT_EQ(ranks_of(request(0), workstation()), 1);
+  Machine gpus = workstation();
+  gpus.gpus = 8;
+  EXPECT_EQ(ranks_of(request(0), gpus), 8);
+  EXPECT_EQ(ranks_of(request(3), gpus), 3);
+  EXPECT_EQ(ranks_of(request(0, "h0:4,h1:4,h2"), gpus), 9);
+  EXPECT_EQ(ranks_of(request(0), node_of(2, 6, 4)), 6);
+  EXPECT_EQ(ranks_of(request(0), node_of(2, 0, 4)), 8);
+  EXPECT_EQ(ranks_of(request(0), node_of(3)), 3);
+}
+
+TEST(LaunchLine, InsideAnAllocationItIsSrunWithPmixAndAnEvenShareForEachNode) {
+  const LaunchLine line = compose_launch(request(7), node_of(2));
   EXPECT_EQ(line.words[0], "srun");
-  EXPECT_TRUE(has(line, "--mpi=pmix"));
-  EXPECT_TRUE(has(line, "--kill-on-bad-exit=1"));
+  for (const char* word : {"--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntasks=7", "--ntasks-per-node=4"}) {
+    EXPECT_TRUE(has(line, word)) << word;
+  }
+  EXPECT_TRUE(has(compose_launch(request(1), node_of(2)), "--nodes=1"));
+  EXPECT_FALSE(has(line, "--overlap"));
+}
+
+TEST(LaunchLine, CpusOfATaskReachSrun) {
+  Machine node = node_of(1);
+  node.allocation->cpus_per_task = 6;
+  EXPECT_EQ(compose_launch(request(2), node).environment.at("SRUN_CPUS_PER_TASK"), "6");
+}
+
+TEST(LaunchLine, InsideAStepItSharesTheCpusInsteadOfWaitingForThem) {
+  Machine node = node_of(1);
+  node.allocation->in_step = true;
+  EXPECT_TRUE(has(compose_launch(request(2), node), "--overlap"));
+}
+
+TEST(LaunchLine, WhereSrunHasNoPmixMpirunStartsThroughSlurm) {
+  Machine node = node_of(2);
+  node.srun_has_pmix = false;
+  const LaunchLine line = compose_launch(request(4), node);
+  EXPECT_EQ(line.words[0], "mpirun");
+  EXPECT_TRUE(has(line, "ppr:2:node"));
+  EXPECT_TRUE(line.environment.contains("PRTE_MCA_oob_tcp_keepalive_time"));
+}
+
+TEST(LaunchLine, ACommandThatALauncherHasStartedSeveralTimesIsRefused) {
+  EXPECT_NO_THROW(refuse_several_launchers({}));
+  EXPECT_NO_THROW(refuse_several_launchers({{"SLURM_JOB_ID", "1"}, {"SLURM_NTASKS", "4"}}));
+  EXPECT_THROW(refuse_several_launchers({{"OMPI_COMM_WORLD_SIZE", "2"}}), ConfigError);
+  EXPECT_THROW(refuse_several_launchers({{"SLURM_JOB_ID", "1"}, {"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "2"}}),
+               ConfigError);
 }
 
 TEST(LaunchLine, AMissingMpirunIsNamedWithTheRemedy) {
