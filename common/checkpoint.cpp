@@ -68,6 +68,12 @@ bool is_z_image(const Names& names, bool chosen) {
   return names.pipeline == "ZImagePipeline" || (transformer && names.pipeline.empty());
 }
 
+bool is_newbie_image(const Names& names, bool chosen) {
+  const bool lumina = names.transformer == "Lumina2Transformer2DModel";  // the conversion's name for it
+  return names.pipeline == "NewbiePipeline" || names.model_type == "nextdit_clip" ||
+         names.transformer == "NextDiT_3B_GQA_patch2_Adaln_Refiner_WHIT_CLIP" || (chosen && lumina);
+}
+
 bool is_qwen2_5_vl(const Names& names, bool) {
   return names.model_type == "qwen2_5_vl" || names.architecture == "Qwen2_5_VLForConditionalGeneration";
 }
@@ -75,17 +81,9 @@ bool is_qwen2_5_vl(const Names& names, bool) {
 // To add a family: a line here. The first that fits is it.
 constexpr Family kFamilies[] = {
     {"z_image", "ZImagePipeline", is_z_image, z_image_defaults},
+    {"newbie_image", "NewbiePipeline", is_newbie_image, newbie_image_defaults},
     {"qwen2_5_vl", "model_type qwen2_5_vl", is_qwen2_5_vl, qwen2_5_vl_defaults},
 };
-
-/// A model that the project knows and does not run yet.
-const char* later_family(const Names& names) {
-  if (names.pipeline == "NewbiePipeline" || names.model_type == "nextdit_clip" ||
-      names.transformer.starts_with("NextDiT")) {
-    return "NewBie-image";
-  }
-  return nullptr;
-}
 
 std::string built() {
   std::string list;
@@ -96,9 +94,6 @@ std::string built() {
 const Family& find_family(const Job& job) {
   const Names names = read_names(job.model.path);
   const std::string folder = job.model.path.string();
-  if (const char* later = later_family(names)) {
-    throw Error(ExitCode::bad_data, folder + ": " + later + " is not available yet; built: " + built());
-  }
   for (const Family& family : kFamilies) {
     const bool chosen = job.model.family == family.name;
     if ((chosen || job.model.family == "auto") && family.fits(names, chosen)) return family;
@@ -171,7 +166,7 @@ Checkpoint inspect(const Job& job) {
   }
   const Family& family = find_family(job);
   return {family.name, family.defaults(job.model.path),
-          fingerprint(job.model.path, files_of(family.name), job.model.weights == "checkpoint")};
+          fingerprint(job.model.path, files_of(family.name, job.model.path), job.model.weights == "checkpoint")};
 }
 
 }  // namespace trireme

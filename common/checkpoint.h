@@ -24,6 +24,7 @@ struct SamplingDefaults {
   int size_multiple = 1;                       // width and height are multiples of it
   std::vector<std::string> samplers{"euler"};  // the first is the default
   std::optional<std::string> system_prompt;    // nothing: the family takes none
+  bool xml_prompts = false;                    // prompts may have tags, and are linted
 
   // Text, as transformers' generate takes them from generation_config.json.
   double temperature = 0;  // 0: greedy, as without do_sample
@@ -33,7 +34,7 @@ struct SamplingDefaults {
 };
 
 struct Checkpoint {
-  std::string family;  // fake | fake_text | z_image | qwen2_5_vl
+  std::string family;  // fake | fake_text | z_image | newbie_image | qwen2_5_vl
   SamplingDefaults defaults;
   /// 64 hex digits: config files, and of each shard its size, header and sampled blocks (none with dummy weights). The
   /// same files in another folder have the same fingerprint.

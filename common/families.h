@@ -3,6 +3,7 @@
 // the worker loads what is listed. To add a family: a list of files here, a line in checkpoint.cpp's table, a folder
 // and a line in worker/models.
 
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +24,9 @@ struct FamilyFiles {
   const char* tokenizer;  // relative to the checkpoint folder
 };
 
-/// Throws Error(internal) for a name that is not in the list; `fake` families have no files.
-const FamilyFiles& files_of(std::string_view family);
+/// A family may be laid out in more than one way: that of which the folder has all configs, else the first, so that
+/// messages name what that one lacks. Throws Error(internal) for a name that is not in the list; `fake` families have
+/// no files.
+const FamilyFiles& files_of(std::string_view family, const std::filesystem::path& folder);
 
 }  // namespace trireme

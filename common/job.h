@@ -23,7 +23,7 @@ constexpr double kMaxTemperature = 100, kMaxTopP = 1, kMaxRepetitionPenalty = 10
 struct Job {
   struct Model {
     std::filesystem::path path;          // a folder that exists; empty only for the fake family
-    std::string family = "auto";         // auto | fake | fake_text | z_image | qwen2_5_vl
+    std::string family = "auto";         // auto | fake | fake_text | z_image | newbie_image | qwen2_5_vl
     std::optional<std::string> dtype;    // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
     std::string weights = "checkpoint";  // checkpoint | dummy
   } model;

@@ -137,7 +137,7 @@ std::vector<JobKey> keys_of(Job& job) {
   return {
       key("model", "path", model.path, path()),
       key("model", "family", model.family,
-          choice({"auto", "fake", "fake_text", "z_image", "qwen2_5_vl"}, {"newbie_image"})),
+          choice({"auto", "fake", "fake_text", "z_image", "newbie_image", "qwen2_5_vl"})),
       key("model", "dtype", model.dtype, or_auto(dtype())),
       key("model", "weights", model.weights, choice({"checkpoint", "dummy"})),
       later<std::string>("model", "read", "once", choice({"once"}, {"per_node"})),

@@ -69,6 +69,23 @@ SamplingDefaults z_image_defaults(const fs::path& folder) {
   return defaults;
 }
 
+SamplingDefaults newbie_image_defaults(const fs::path& folder) {
+  const fs::path scheduler = folder / "scheduler" / "scheduler_config.json";
+  const fs::path file = folder / "transformer" / "config.json";
+  const json config = read_config(file);
+  const JsonObject transformer(config, file.string());
+  if (transformer.get_int_or("patch_size", 2, 1, 1024) != 2) transformer.fail("patch_size", "only 2 is available");
+  SamplingDefaults defaults;
+  defaults.shift = fs::exists(scheduler) ? read_shift(scheduler) : 6;
+  defaults.steps = 28;
+  defaults.guidance = 5;
+  defaults.size_multiple = read_size_multiple(folder);
+  defaults.samplers = {"euler", "midpoint"};
+  defaults.system_prompt = "You are an assistant designed to generate high-quality images based on user prompts.";
+  defaults.xml_prompts = true;
+  return defaults;
+}
+
 SamplingDefaults qwen2_5_vl_defaults(const fs::path& folder) {
   const fs::path file = folder / "generation_config.json";
   const json config = fs::exists(file) ? read_config(file) : json::object();

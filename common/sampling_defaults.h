@@ -12,6 +12,9 @@ namespace trireme {
 /// scheduler/scheduler_config.json: shift 3 means Turbo; the sizes from vae/config.json.
 SamplingDefaults z_image_defaults(const std::filesystem::path& folder);
 
+/// The scheduler's shift where the folder has one, else 6; the rest as the model's authors recommend.
+SamplingDefaults newbie_image_defaults(const std::filesystem::path& folder);
+
 /// generation_config.json, as transformers' generate takes it; without the file, its built-in values.
 SamplingDefaults qwen2_5_vl_defaults(const std::filesystem::path& folder);
 

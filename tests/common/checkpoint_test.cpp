@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/json.h"
@@ -99,8 +101,6 @@ TEST_F(CheckpointFolder, NamesModelsThatAreNotBuiltOrNotKnown) {
   set("model_index.json", "_class_name", "StableDiffusionPipeline");
   EXPECT_THAT(error(), HasSubstr("StableDiffusionPipeline"));
   EXPECT_NO_THROW(look(folder_ / "model", "z_image"));
-  set("model_index.json", "_class_name", "NewbiePipeline");
-  EXPECT_THAT(error(), HasSubstr("NewBie-image is not available yet"));
   fs::remove_all(folder_ / "model");
   fs::create_directory(folder_ / "model");
   write("model/config.json", R"({"model_type": "qwen2_vl", "architectures": ["Qwen2VLForConditionalGeneration"]})");
@@ -108,6 +108,25 @@ TEST_F(CheckpointFolder, NamesModelsThatAreNotBuiltOrNotKnown) {
   EXPECT_THAT(error(ExitCode::bad_data, "qwen2_5_vl"), HasSubstr("not qwen2_5_vl"));
   write("model/config.json", "{}");
   EXPECT_THAT(error(), HasSubstr("no model_index.json"));
+}
+
+TEST(Checkpoint, NewbieImageMayBeLaidOutAsReleasedOrAsConverted) {
+  const fs::path golden = fs::path(TRIREME_SOURCE_DIR) / "tests/golden";
+  std::set<std::string> fingerprints;
+  for (const char* name : {"newbie_image", "newbie_image_diffusers"}) {
+    Job job;
+    job.model.path = golden / name;
+    const Checkpoint found = inspect(job);
+    EXPECT_EQ(found.family, "newbie_image");
+    EXPECT_EQ(found.defaults.steps, 28);
+    EXPECT_EQ(found.defaults.guidance, 5);
+    EXPECT_EQ(found.defaults.shift, 6);
+    EXPECT_EQ(found.defaults.size_multiple, 16);
+    EXPECT_EQ(found.defaults.samplers, (std::vector<std::string>{"euler", "midpoint"}));
+    EXPECT_THAT(found.defaults.system_prompt.value_or(""), HasSubstr("You are an assistant"));
+    fingerprints.insert(found.fingerprint);
+  }
+  EXPECT_EQ(fingerprints.size(), 2u);
 }
 
 /// The files of a released folder but for the weights.

@@ -5,7 +5,8 @@
 namespace trireme {
 
 at::Tensor join(const Guidance& guidance, const at::Tensor& positive, const at::Tensor& negative) {
-  const at::Tensor joined = positive + (positive - negative) * guidance.scale;
+  const at::Tensor& start = guidance.from == Guidance::From::positive ? positive : negative;
+  const at::Tensor joined = start + (positive - negative) * guidance.scale;
   if (guidance.normalization <= 0) return joined;
   const at::Tensor largest = at::linalg_vector_norm(positive) * guidance.normalization;
   const at::Tensor norm = at::linalg_vector_norm(joined);

@@ -4,6 +4,7 @@
 
 #include "common/errors.h"
 #include "worker/models/fake/fake_model.h"
+#include "worker/models/newbie_image/newbie_image.h"
 #include "worker/models/qwen2_5_vl/qwen2_5_vl.h"
 #include "worker/models/z_image/z_image.h"
 
@@ -26,6 +27,7 @@ constexpr std::array kFamilies{
     Family{"fake", fake},
     Family{"qwen2_5_vl", qwen2_5_vl::make_qwen2_5_vl},
     Family{"z_image", z_image::make_z_image},
+    Family{"newbie_image", newbie_image::make_newbie_image},
 };
 
 }  // namespace

@@ -2,6 +2,11 @@ target_sources(trireme_worker_core PRIVATE
   models/fake/fake_model.cpp
   models/list.cpp
   models/load.cpp
+  models/newbie_image/config.cpp
+  models/newbie_image/jina_tower.cpp
+  models/newbie_image/newbie_image.cpp
+  models/newbie_image/text_conditioning.cpp
+  models/newbie_image/transformer.cpp
   models/qwen2_5_vl/answer.cpp
   models/qwen2_5_vl/config.cpp
   models/qwen2_5_vl/picture_encoder.cpp
@@ -10,8 +15,6 @@ target_sources(trireme_worker_core PRIVATE
   models/qwen2_5_vl/session.cpp
   models/qwen2_5_vl/vision_layout.cpp
   models/qwen2_5_vl/vision_tower.cpp
-  models/z_image/block.cpp
-  models/z_image/caption_encoder.cpp
   models/z_image/config.cpp
   models/z_image/transformer.cpp
   models/z_image/z_image.cpp)

@@ -84,20 +84,22 @@ DecoderConfig decoder_config(const PartConfig& part, const std::string& prefix) 
   DecoderConfig config;
   config.layers = part.layers("num_hidden_layers", part.count(prefix + "layers."));
   config.hidden = part.size("hidden_size", part.dimension({prefix + "embed_tokens.weight"}, 1));
-  config.vocab = part.size("vocab_size", part.dimension({prefix + "embed_tokens.weight"}, 0));
+  // transformers' defaults, which Gemma3's released config relies on.
+  const auto of_gemma3 = [&](std::int64_t value) { return gemma3 ? std::optional(value) : std::nullopt; };
+  config.vocab = part.size("vocab_size", part.dimension({prefix + "embed_tokens.weight"}, 0), of_gemma3(262208));
   config.intermediate = part.size("intermediate_size", part.dimension({layer + "mlp.gate_proj.weight"}, 0));
   std::optional<std::int64_t> head_dim = part.dimension({layer + "self_attn.q_norm.weight"}, 0);
   const auto q_rows = part.dimension({layer + "self_attn.q_proj.weight"}, 0);
   const auto kv_rows = part.dimension({layer + "self_attn.k_proj.weight"}, 0);
   std::optional<std::int64_t> heads, kv_heads;
   if (head_dim && q_rows) heads = *q_rows / *head_dim;
-  config.heads = part.size("num_attention_heads", heads);
+  config.heads = part.size("num_attention_heads", heads, of_gemma3(8));
   if (!head_dim && q_rows) head_dim = *q_rows / config.heads;
   // The library's default where neither key nor shapes tell: 128 for Qwen3, 256 for Gemma3.
   const std::int64_t usual = type == "qwen3" ? 128 : gemma3 ? 256 : config.hidden / config.heads;
   config.head_dim = part.size("head_dim", head_dim, usual);
   if (kv_rows) kv_heads = *kv_rows / config.head_dim;
-  config.kv_heads = part.size("num_key_value_heads", kv_heads, config.heads);
+  config.kv_heads = part.size("num_key_value_heads", kv_heads, of_gemma3(4).value_or(config.heads));
   if (config.heads % config.kv_heads != 0) json.fail("num_key_value_heads", "must divide num_attention_heads");
   if (config.head_dim % 2 != 0) json.fail("head_dim", "must be even");
 

@@ -35,16 +35,23 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
+/// The folder a part lies in, which may have another name than the part.
+std::string folder_of(const std::string& name, const ModelPart& part) {
+  const std::string folder = std::filesystem::path(part.config_file).parent_path().string();
+  return folder.empty() ? name : folder;
+}
+
 /// "transformer/model.safetensors: layers.0.weight"
 std::string place(const FileTensor& tensor) {
-  return *tensor.part + "/" + std::filesystem::path(tensor.file()).filename().string() + ": " +
-         printable(tensor.entry->name, 200);
+  return folder_of(*tensor.part, *tensor.files) + "/" + std::filesystem::path(tensor.file()).filename().string() +
+         ": " + printable(tensor.entry->name, 200);
 }
 
 /// Where a tensor of the part should have been: its file, or that it has several.
 std::string place_of_missing(const std::string& name, const ModelPart& part) {
-  if (part.shards.size() != 1) return name + " (" + std::to_string(part.shards.size()) + " files)";
-  return name + "/" + std::filesystem::path(part.shards[0]).filename().string();
+  const std::string folder = folder_of(name, part);
+  if (part.shards.size() != 1) return folder + " (" + std::to_string(part.shards.size()) + " files)";
+  return folder + "/" + std::filesystem::path(part.shards[0]).filename().string();
 }
 
 void check_rows(const Parameters::Want& want) {

@@ -104,12 +104,14 @@ ModelFiles read_model_files(const fs::path& folder, bool weights, const std::str
   }
   ModelFiles files;
   files.folder = folder;
-  const FamilyFiles& listed = files_of(family);
+  const FamilyFiles& listed = files_of(family, folder);
   for (const PartFiles& listed_part : listed.parts) {
     const fs::path file = folder / listed_part.config;
     ModelPart& part = files.parts[listed_part.name];
     part.config_file = listed_part.config;
-    part.config = listed_part.may_miss && !fs::exists(file, error) ? "{}" : read_text(file, kLargestConfig);
+    part.config = listed_part.may_miss && !fs::exists(file, error)
+                      ? "{}"
+                      : read_text(file, listed_part.has_tensors ? kLargestConfig : kLargestTokenizer);
     if (weights && listed_part.has_tensors) read_tensor_list(file.parent_path(), part);
   }
   files.tokenizer_json = read_text(folder / listed.tokenizer, kLargestTokenizer);

@@ -2,11 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "common/errors.h"
+#include "common/tokenizer/chat.h"
 #include "tests/worker/golden.h"
-#include "worker/models/load.h"
-#include "worker/models/z_image/caption_encoder.h"
+#include "tests/worker/models/run_model.h"
 #include "worker/models/z_image/z_image.h"
-#include "worker/transport/self_transport.h"
+#include "worker/nn/caption_encoder.h"
 
 namespace trireme::z_image {
 namespace {
@@ -26,37 +26,9 @@ Job job_for(const std::filesystem::path& folder) {
   return job;
 }
 
-std::unique_ptr<Model> load(const Job& job, at::ScalarType dtype) {
-  SelfTransport transport(at::kCPU);
-  return load_model("z_image", {job, at::kCPU, dtype}, transport, [] {}).model;
-}
+std::unique_ptr<Model> load(const Job& job, at::ScalarType dtype) { return test::load(job, "z_image", dtype); }
 
-void run_all(Slices& slices) {
-  for (const Slice& slice : slices) slice.run();
-  slices.clear();
-}
-
-/// The six verbs in their order.
-Result make(Model& model, const Item& item) {
-  Slices slices;
-  const std::unique_ptr<Session> session = model.begin({.items = {item}}, slices);
-  run_all(slices);
-  while (!session->done()) {
-    for (int half = 0; half < session->halves; ++half) {
-      model.enter(*session, half, slices);
-      model.layers(*session, half, {0, model.layer_count()}, slices);
-      model.leave(*session, half, slices);
-    }
-    run_all(slices);
-    model.advance(*session, slices);
-    run_all(slices);
-  }
-  std::vector<Result> results;
-  model.finish(*session, slices, results);
-  run_all(slices);
-  EXPECT_EQ(results.size(), 1u);
-  return results.at(0);
-}
+using test::make;
 
 Item item_of(const nlohmann::json& wanted) {
   Item item;
@@ -94,13 +66,15 @@ class ZImageGolden : public testing::TestWithParam<Layout> {
 
 TEST_P(ZImageGolden, CaptionsHaveTheTokensAndFeaturesOfTheReference) {
   const ModelFiles files = read_model_files(GetParam().folder, /*weights=*/true);
-  CaptionEncoder encoder(files);
+  const PartConfig part(files, "text_encoder");
+  const std::string prefix = part.has_tensor("embed_tokens.weight") ? "" : "model.";
+  nn::CaptionEncoder encoder(part, prefix, Tokenizer::parse(files.tokenizer_json, "tokenizer.json"));
   Parameters parameters;
   encoder.want(parameters);
   test::load_part(files, "text_encoder", parameters, at::kFloat);
   for (const nlohmann::json& item : cases_.at("captions")) {
     const std::string name = item.at("name");
-    const at::Tensor ids = encoder.tokenize(item.at("prompt"));
+    const at::Tensor ids = encoder.tokenize(z_image_prompt(item.at("prompt").get<std::string>()));
     const std::vector<std::int64_t> got(ids.data_ptr<std::int64_t>(), ids.data_ptr<std::int64_t>() + ids.numel());
     ASSERT_EQ(got, item.at("ids").get<std::vector<std::int64_t>>()) << name;
     const nn::DecoderPass pass = encoder.decoder().begin(at::arange(ids.numel(), at::kLong), at::kCPU);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/nn/patches.h"
 #include "worker/weights/part_config.h"
 
 namespace trireme::z_image {
@@ -17,14 +18,10 @@ struct TensorNames {
   std::string x_embedder() const { return prefix + (fused ? "x_embedder" : "all_x_embedder.2-1"); }
   std::string final_layer() const { return prefix + (fused ? "final_layer." : "all_final_layer.2-1."); }
   const char* norm_q() const { return fused ? "attention.q_norm.weight" : "attention.norm_q.weight"; }
-  const char* norm_k() const { return fused ? "attention.k_norm.weight" : "attention.norm_k.weight"; }
-  const char* to_out() const { return fused ? "attention.out" : "attention.to_out.0"; }
 };
 
-inline constexpr std::int64_t kPatch = 2;              // latents a token is wide and high
-inline constexpr std::int64_t kTokenMultiple = 32;     // image and caption tokens are padded to it
-inline constexpr std::int64_t kTimeFrequencies = 256;  // features of a time before the first layer
-inline constexpr std::int64_t kMaxCaptionTokens = 512;
+using nn::kPatch;
+inline constexpr std::int64_t kTokenMultiple = 32;  // image and caption tokens are padded to it
 
 struct TransformerConfig {
   TensorNames names;

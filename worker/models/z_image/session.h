@@ -11,7 +11,6 @@
 #include "worker/models/model.h"
 #include "worker/models/z_image/transformer.h"
 #include "worker/nn/decoder.h"
-#include "worker/vision/tiling.h"
 
 namespace trireme::z_image {
 
@@ -38,7 +37,6 @@ class ZImageSession final : public Session {
   at::Tensor adaln;          // of pass `adaln_pass`
   int adaln_pass = -1;
   std::array<Half, 2> parts;  // positive, negative
-  at::Tensor decoding;        // what the decoder has made so far, of the tile under way if there are tiles
 };
 
 }  // namespace trireme::z_image

@@ -2,15 +2,16 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
 #include <utility>
 
 #include "worker/kernels/norm.h"
+#include "worker/nn/patches.h"
 
 namespace trireme::z_image {
 namespace {
 
 constexpr double kFinalNormEps = 1e-6;
+constexpr double kQueryKeyEps = 1e-5;  // fixed in the reference, whatever norm_eps says
 
 /// Rows up to `total` are copies of `pad_token` [1, dim].
 at::Tensor pad_rows(const at::Tensor& rows, const at::Tensor& pad_token, std::int64_t total) {
@@ -18,10 +19,30 @@ at::Tensor pad_rows(const at::Tensor& rows, const at::Tensor& pad_token, std::in
   return at::cat({rows, pad_token.expand({total - rows.size(0), rows.size(1)})});
 }
 
+nn::DitBlockConfig block_config(const TransformerConfig& config) {
+  return {config.dim,       config.heads,    config.heads, config.head_dim, config.feed_forward,
+          config.adaln_dim, config.norm_eps, kQueryKeyEps, config.qk_norm};
+}
+
+nn::DitBlockNames block_names(bool fused) {
+  nn::DitBlockNames names;
+  if (fused) names.qkv = "attention.qkv";
+  names.to_q = "attention.to_q", names.to_k = "attention.to_k", names.to_v = "attention.to_v";
+  names.to_out = fused ? "attention.out" : "attention.to_out.0";
+  names.norm_q = fused ? "attention.q_norm" : "attention.norm_q";
+  names.norm_k = fused ? "attention.k_norm" : "attention.norm_k";
+  names.w1 = "feed_forward.w1", names.w2 = "feed_forward.w2", names.w3 = "feed_forward.w3";
+  names.attention_norm1 = "attention_norm1", names.attention_norm2 = "attention_norm2";
+  names.ffn_norm1 = "ffn_norm1", names.ffn_norm2 = "ffn_norm2";
+  names.modulation = "adaLN_modulation.0";
+  return names;
+}
+
 }  // namespace
 
 Transformer::Transformer(TransformerConfig config)
     : config_(std::move(config)),
+      block_(block_config(config_)),
       noise_refiner_(static_cast<std::size_t>(config_.refiners)),
       context_refiner_(static_cast<std::size_t>(config_.refiners)),
       layers_(static_cast<std::size_t>(config_.layers)) {}
@@ -31,15 +52,16 @@ void Transformer::want(Parameters& parameters) {
   const std::string& prefix = config_.names.prefix;
   const std::int64_t dim = config_.dim, patch = kPatch * kPatch * config_.channels;
   x_embedder_.want(parameters, config_.names.x_embedder(), dim, patch, Bias::present);
-  time_in_.want(parameters, prefix + "t_embedder.mlp.0", config_.time_hidden, kTimeFrequencies, Bias::present);
+  time_in_.want(parameters, prefix + "t_embedder.mlp.0", config_.time_hidden, nn::kTimeFrequencies, Bias::present);
   time_out_.want(parameters, prefix + "t_embedder.mlp.2", config_.adaln_dim, config_.time_hidden, Bias::present);
   parameters.want(prefix + "cap_embedder.0.weight", {config_.caption_dim}, &caption_norm_);
   caption_embedder_.want(parameters, prefix + "cap_embedder.1", dim, config_.caption_dim, Bias::present);
   parameters.want(prefix + "x_pad_token", {1, dim}, &x_pad_token_);
   parameters.want(prefix + "cap_pad_token", {1, dim}, &cap_pad_token_);
-  const auto blocks = [&](std::vector<Block>& list, const char* name, bool modulated) {
+  const nn::DitBlockNames names = block_names(config_.names.fused);
+  const auto blocks = [&](std::vector<nn::DitBlock>& list, const char* name, bool modulated) {
     for (std::size_t i = 0; i < list.size(); ++i) {
-      list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", config_, modulated);
+      list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", block_, names, modulated);
     }
   };
   blocks(noise_refiner_, "noise_refiner", true);
@@ -68,13 +90,7 @@ GridRope Transformer::rope(const TokenGrid& grid) const {
 }
 
 at::Tensor Transformer::time_features(const std::vector<float>& times) const {
-  constexpr std::int64_t kHalf = kTimeFrequencies / 2;
-  const at::Tensor frequencies =
-      (at::arange(0, kHalf, at::kFloat) * -std::log(10000.0) / static_cast<double>(kHalf)).exp();
-  const at::Tensor t = at::empty({static_cast<std::int64_t>(times.size()), 1}, at::kFloat);
-  std::copy(times.begin(), times.end(), t.data_ptr<float>());
-  const at::Tensor angles = t * config_.time_scale * frequencies.unsqueeze(0);
-  return at::cat({angles.cos(), angles.sin()}, 1);
+  return nn::time_features(times, config_.time_scale);
 }
 
 at::Tensor Transformer::embed_time(const at::Tensor& features) const {
@@ -82,10 +98,7 @@ at::Tensor Transformer::embed_time(const at::Tensor& features) const {
 }
 
 at::Tensor Transformer::embed_image(const at::Tensor& latents, const TokenGrid& grid) const {
-  const at::Tensor patches = latents.view({config_.channels, grid.height, kPatch, grid.width, kPatch})
-                                 .permute({1, 3, 2, 4, 0})  // channels last: they change fastest within a token
-                                 .reshape({grid.image(), -1});
-  return pad_rows(x_embedder_(patches), x_pad_token_, grid.padded_image());
+  return pad_rows(x_embedder_(nn::to_patches(latents)), x_pad_token_, grid.padded_image());
 }
 
 at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGrid& grid) const {
@@ -95,25 +108,22 @@ at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGri
 
 at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
                                       const at::Tensor& adaln) const {
-  return noise_refiner_[i](x, rope, adaln, config_);
+  return noise_refiner_[i](x, rope, adaln, block_);
 }
 
 at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const {
-  return context_refiner_[i](x, rope, {}, config_);
+  return context_refiner_[i](x, rope, {}, block_);
 }
 
 at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
                               const at::Tensor& adaln) const {
-  return layers_[i](x, rope, adaln, config_);
+  return layers_[i](x, rope, adaln, block_);
 }
 
 at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const {
   const at::Tensor scale = final_modulation_(at::silu(adaln)) + 1;
   const at::Tensor image = at::layer_norm(hidden.narrow(0, 0, grid.image()), {config_.dim}, {}, {}, kFinalNormEps);
-  return final_linear_(image * scale)
-      .view({grid.height, grid.width, kPatch, kPatch, config_.channels})
-      .permute({4, 0, 2, 1, 3})
-      .reshape({config_.channels, kPatch * grid.height, kPatch * grid.width});
+  return nn::from_patches(final_linear_(image * scale), grid.height, grid.width);
 }
 
 }  // namespace trireme::z_image

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "worker/models/z_image/block.h"
 #include "worker/models/z_image/config.h"
+#include "worker/nn/dit_block.h"
 #include "worker/nn/linear.h"
 #include "worker/nn/rope.h"
 #include "worker/weights/parameters.h"
@@ -61,7 +61,8 @@ class Transformer {
 
  private:
   TransformerConfig config_;
-  std::vector<Block> noise_refiner_, context_refiner_, layers_;
+  nn::DitBlockConfig block_;
+  std::vector<nn::DitBlock> noise_refiner_, context_refiner_, layers_;
   nn::Linear x_embedder_, time_in_, time_out_, caption_embedder_, final_linear_, final_modulation_;
   at::Tensor caption_norm_, x_pad_token_, cap_pad_token_;
 };

@@ -5,20 +5,25 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "common/tokenizer/chat.h"
 #include "worker/diffusion/noise.h"
-#include "worker/models/z_image/caption_encoder.h"
 #include "worker/models/z_image/session.h"
+#include "worker/nn/caption_encoder.h"
 #include "worker/nn/upload.h"
+#include "worker/vision/latents_decoder.h"
 
 namespace trireme::z_image {
 namespace {
 
 ZImageSession& cast(Session& session) { return static_cast<ZImageSession&>(session); }
 
-/// image [3, H, W], about -1 to 1 -> [H, W, 3] uint8. Ref: diffusers image_processor.py; in float32 whatever the
-/// decoder's dtype, as bfloat16 has fewer steps than a picture.
-at::Tensor to_picture(const at::Tensor& image) {
-  return at::round((image * 0.5 + 0.5).clamp(0, 1) * 255).permute({1, 2, 0}).to(at::kByte).contiguous();
+/// Files saved from the bare model lack the prefix.
+std::string find_prefix(const PartConfig& part) { return part.has_tensor("embed_tokens.weight") ? "" : "model."; }
+
+nn::CaptionEncoder make_encoder(const ModelFiles& files) {
+  const PartConfig part(files, "text_encoder");
+  const std::string place = (files.folder / "tokenizer" / "tokenizer.json").string();
+  return nn::CaptionEncoder(part, find_prefix(part), Tokenizer::parse(files.tokenizer_json, place));
 }
 
 class ZImage final : public Model {
@@ -27,10 +32,9 @@ class ZImage final : public Model {
       : device_(settings.device),
         dtype_(settings.dtype),
         tensors_(settings.job.output.tensors),
-        vae_tiling_(settings.job.memory.vae_tiling),
-        encoder_(files),
+        encoder_(make_encoder(files)),
         transformer_(transformer_config(PartConfig(files, "transformer"))),
-        vae_(autoencoder_config(PartConfig(files, "vae"))) {
+        vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling) {
     check_scheduler(PartConfig(files, "scheduler"));
     check_fit(files);
     encoder_.want(wanted["text_encoder"]);
@@ -54,16 +58,14 @@ class ZImage final : public Model {
   void begin_half(ZImageSession& session, Half& half, const std::string& prompt) const;
   void encode(Half& half, bool keep_features, Slices& slices) const;
   const at::Tensor& adaln(ZImageSession& session) const;
-  void decode_tile(ZImageSession& session, const std::function<at::Tensor()>& latents, Slices& slices) const;
-  Result make_result(ZImageSession& session, const at::Tensor& decoded) const;
+  Result make_result(ZImageSession& session, const at::Tensor& image) const;
 
   at::Device device_;
   at::ScalarType dtype_;
   bool tensors_;
-  std::optional<bool> vae_tiling_;
-  CaptionEncoder encoder_;
+  nn::CaptionEncoder encoder_;
   Transformer transformer_;
-  AutoencoderDecoder vae_;
+  LatentsDecoder vae_;
 };
 
 void ZImage::check_fit(const ModelFiles& files) const {
@@ -98,7 +100,7 @@ void ZImage::check_item(const Item& item) const {
 // Shapes, tables and token ids of one caption, in stream order on the device.
 void ZImage::begin_half(ZImageSession& session, Half& half, const std::string& prompt) const {
   const std::int64_t token = kPatch * vae_.config().factor();  // pixels
-  const at::Tensor ids = encoder_.tokenize(prompt);
+  const at::Tensor ids = encoder_.tokenize(z_image_prompt(prompt));
   half.grid = {session.item().height / token, session.item().width / token, ids.size(0)};
   if (half.grid.padded_caption() + 1 >= transformer_.config().axes_lens[0]) {
     throw ItemError("a caption of " + std::to_string(ids.size(0)) + " tokens is too long for this model");
@@ -208,16 +210,7 @@ void ZImage::advance(Session& session, Slices& slices) {
                     }});
 }
 
-// The decoder's steps over `latents`, which is asked for in the first of them.
-void ZImage::decode_tile(ZImageSession& s, const std::function<at::Tensor()>& latents, Slices& slices) const {
-  slices.push_back({Phase::decode, [this, &s, latents] { s.decoding = vae_.step(0, latents()); }});
-  for (std::size_t i = 1; i < vae_.step_count(); ++i) {
-    slices.push_back({Phase::decode, [this, &s, i] { s.decoding = vae_.step(i, s.decoding); }});
-  }
-}
-
-Result ZImage::make_result(ZImageSession& s, const at::Tensor& decoded) const {
-  const at::Tensor image = decoded.squeeze(0).to(at::kFloat);
+Result ZImage::make_result(ZImageSession& s, const at::Tensor& image) const {
   Result result;
   result.id = s.item().id;
   result.picture = to_picture(image);
@@ -232,27 +225,10 @@ Result ZImage::make_result(ZImageSession& s, const at::Tensor& decoded) const {
 void ZImage::finish(Session& session, Slices& slices, std::vector<Result>& results) {
   ZImageSession& s = cast(session);
   const TokenGrid& grid = s.parts[0].grid;
-  const auto latents = [this, &s] { return vae_.unscale(s.state.unsqueeze(0).to(dtype_)); };
-  const std::optional<Tiling> tiling =
-      choose_tiling(vae_.config(), kPatch * grid.height, kPatch * grid.width, vae_tiling_);
-  if (!tiling) {
-    decode_tile(s, latents, slices);
-    slices.push_back({Phase::decode, [this, &s, &results] {
-                        results.push_back(make_result(s, s.decoding));
-                        s.decoding.reset();
-                      }});
-    return;
-  }
-  const auto joiner = std::make_shared<TileJoiner>(*tiling);
-  for (std::int64_t row = 0; row < tiling->rows; ++row) {
-    for (std::int64_t column = 0; column < tiling->columns; ++column) {
-      decode_tile(
-          s, [=, t = *tiling] { return cut_tile(t, latents(), row, column); }, slices);
-      slices.push_back({Phase::decode, [&s, joiner] { joiner->add(std::exchange(s.decoding, {})); }});
-    }
-  }
-  slices.push_back(
-      {Phase::decode, [this, &s, &results, joiner] { results.push_back(make_result(s, joiner->finish())); }});
+  const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
+                                        [this, &s] { return s.state.to(dtype_); }};
+  const auto take = [this, &s, &results](const at::Tensor& image) { results.push_back(make_result(s, image)); };
+  for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
 }
 
 }  // namespace

@@ -1,0 +1,249 @@
+#include "worker/models/newbie_image/newbie_image.h"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+#include "common/errors.h"
+#include "worker/diffusion/noise.h"
+#include "worker/models/newbie_image/session.h"
+#include "worker/models/newbie_image/text_conditioning.h"
+#include "worker/nn/patches.h"
+#include "worker/nn/upload.h"
+#include "worker/vision/latents_decoder.h"
+
+namespace trireme::newbie_image {
+namespace {
+
+using nn::kPatch;
+
+NewbieSession& cast(Session& session) { return static_cast<NewbieSession&>(session); }
+
+class NewbieImage final : public Model {
+ public:
+  NewbieImage(const ModelSettings& settings, const ModelFiles& files, PartParameters& wanted)
+      : device_(settings.device),
+        dtype_(settings.dtype),
+        tensors_(settings.job.output.tensors),
+        text_(files),
+        transformer_(transformer_config(PartConfig(files, "transformer"))),
+        vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling) {
+    check_fit(files);
+    text_.want(wanted);
+    transformer_.want(wanted["transformer"]);
+    vae_.want(wanted["vae"], PartConfig(files, "vae"));
+  }
+
+  at::Device device() const override { return device_; }
+  int layer_count() const override { return static_cast<int>(transformer_.config().layers); }
+
+  std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override;
+  void enter(Session& session, int half, Slices& slices) override;
+  void layers(Session& session, int half, Layers range, Slices& slices) override;
+  void leave(Session& session, int half, Slices& slices) override;
+  void advance(Session& session, Slices& slices) override;
+  void finish(Session& session, Slices& slices, std::vector<Result>& results) override;
+
+ private:
+  void check_fit(const ModelFiles& files) const;
+  void check_item(const Item& item) const;
+  void begin_half(const Item& item, Half& half, const std::string& caption, const std::string& prompt) const;
+  void encode(Half& half, bool keep_features, Slices& slices) const;
+  const at::Tensor& condition(const NewbieSession& session, Half& half) const;
+  Result make_result(NewbieSession& session, const at::Tensor& image) const;
+  std::size_t refiners() const { return static_cast<std::size_t>(transformer_.config().refiners); }
+
+  at::Device device_;
+  at::ScalarType dtype_;
+  bool tensors_;
+  TextConditioning text_;
+  Transformer transformer_;
+  LatentsDecoder vae_;
+};
+
+void NewbieImage::check_fit(const ModelFiles& files) const {
+  const TransformerConfig& config = transformer_.config();
+  const auto refuse = [&](const std::string& fact) {
+    throw Error(ExitCode::bad_data, files.folder.string() + ": " + fact);
+  };
+  const auto differ = [&](const char* what, std::int64_t wanted, std::int64_t made) {
+    if (wanted != made) {
+      refuse(std::string("the transformer wants ") + what + " of width " + std::to_string(wanted) +
+             ", its text encoder makes " + std::to_string(made));
+    }
+  };
+  differ("captions", config.caption_dim, text_.gemma().feature_dim());
+  differ("a pooled text", config.pooled_dim, text_.jina().config().hidden);
+  if (config.channels != vae_.config().latent_channels || vae_.config().out_channels != 3) {
+    refuse(
+        "transformer and vae disagree about the channels of the latents, or the vae does not make pictures of 3 "
+        "channels");
+  }
+}
+
+void NewbieImage::check_item(const Item& item) const {
+  const std::int64_t multiple = kPatch * vae_.config().factor();
+  const std::string size = "size " + std::to_string(item.width) + "x" + std::to_string(item.height);
+  if (item.width <= 0 || item.height <= 0 || item.width % multiple != 0 || item.height % multiple != 0) {
+    throw ItemError(size + ": width and height must be multiples of " + std::to_string(multiple));
+  }
+  const std::vector<std::int64_t>& most = transformer_.config().axes_lens;
+  if (item.height / multiple > most[1] || item.width / multiple > most[2]) {
+    throw ItemError(size + ": at most " + std::to_string(most[2] * multiple) + "x" +
+                    std::to_string(most[1] * multiple) + " for this model");
+  }
+  if (item.steps < 1) throw ItemError("steps must be at least 1");
+}
+
+// Shapes, tables and token ids of one caption, in stream order on the device.
+void NewbieImage::begin_half(const Item& item, Half& half, const std::string& caption,
+                             const std::string& prompt) const {
+  const std::int64_t token = kPatch * vae_.config().factor();  // pixels
+  const at::Tensor ids = text_.gemma().tokenize(caption);
+  if (ids.size(0) == 0) throw ItemError("the caption has no tokens: the tokenizer adds no BOS to an empty text");
+  half.grid = {item.height / token, item.width / token, ids.size(0)};
+  if (half.grid.caption >= transformer_.config().axes_lens[0]) {
+    throw ItemError("a caption of " + std::to_string(ids.size(0)) + " tokens is too long for this model");
+  }
+  const GridRope rope = transformer_.rope(half.grid);
+  half.rope = {nn::upload(rope.caption, device_), nn::upload(rope.image, device_), nn::upload(rope.all, device_)};
+  half.encoding = text_.gemma().decoder().begin(at::arange(ids.size(0), at::kLong), device_);
+  half.ids = nn::upload(ids, device_);
+  half.pooling = text_.jina().begin(text_.jina().tokenize(prompt), device_);
+}
+
+void NewbieImage::encode(Half& half, bool keep_features, Slices& slices) const {
+  const auto slice = [&slices](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run)}); };
+  const nn::Decoder& gemma = text_.gemma().decoder();
+  const JinaTower& jina = text_.jina();
+  slice([&gemma, &half] { half.features = gemma.embed(half.ids); });
+  for (std::size_t i = 0; i < gemma.layer_count(); ++i) {
+    slice([&gemma, &half, i] { half.features = gemma.layer(i, half.features, half.encoding); });
+  }
+  slice([&jina, &half] { half.pooled = jina.embed(half.pooling); });
+  for (std::size_t i = 0; i < jina.layer_count(); ++i) {
+    slice([&jina, &half, i] { half.pooled = jina.layer(i, half.pooled, half.pooling); });
+  }
+  slice([this, &jina, &half, keep_features] {
+    half.pooled = transformer_.embed_pooled(jina.pool(half.pooled, half.pooling));
+    half.caption = transformer_.embed_caption(half.features);
+    half.encoding = {};
+    half.pooling = {};
+    half.ids.reset();
+    if (!keep_features) half.features.reset();
+  });
+  for (std::size_t i = 0; i < refiners(); ++i) {
+    slice([this, &half, i] { half.caption = transformer_.context_refiner(i, half.caption, half.rope.caption); });
+  }
+}
+
+std::unique_ptr<Session> NewbieImage::begin(const Unit& unit, Slices& slices) {
+  if (unit.items.size() != 1) throw Error(ExitCode::internal, "newbie_image: a unit holds one item");
+  const Item& item = unit.items.front();
+  check_item(item);
+  auto session =
+      std::make_unique<NewbieSession>(unit, Sampler(flow_match_schedule(item.steps, item.shift), item.sampler));
+  NewbieSession& s = *session;
+  s.guidance = {item.guidance, item.cfg_truncation, item.cfg_normalization, Guidance::From::negative};
+  s.passes = s.sampler.passes();
+  s.halves = s.guidance.applies(s.time()) ? 2 : 1;
+  bool guided = false;
+  for (const float time : s.sampler.times()) guided = guided || s.guidance.applies(time);
+
+  s.time_features = nn::upload(nn::time_features(s.sampler.times(), 1), device_);
+  begin_half(item, s.parts[0], TextConditioning::positive(item.system_prompt, item.prompt), item.prompt);
+  encode(s.parts[0], tensors_, slices);
+  if (guided) {
+    begin_half(item, s.parts[1], TextConditioning::negative(item.system_prompt, item.negative_prompt),
+               item.negative_prompt);
+    encode(s.parts[1], false, slices);
+  }
+  slices.push_back(
+      {Phase::encode, [this, &s] {
+         const TokenGrid& grid = s.parts[0].grid;
+         const std::int64_t channels = transformer_.config().channels;
+         const at::Tensor noise = draw_noise({channels, kPatch * grid.height, kPatch * grid.width}, s.item().seed);
+         s.state = nn::upload(noise, device_);
+       }});
+  return session;
+}
+
+const at::Tensor& NewbieImage::condition(const NewbieSession& s, Half& half) const {
+  if (half.condition_pass != s.pass) {
+    half.condition = transformer_.condition(s.time_features.narrow(0, s.pass, 1), half.pooled);
+    half.condition_pass = s.pass;
+  }
+  return half.condition;
+}
+
+void NewbieImage::enter(Session& session, int half, Slices& slices) {
+  NewbieSession& s = cast(session);
+  Half& part = s.parts[static_cast<std::size_t>(half)];
+  slices.push_back({Phase::denoise, [this, &s] { s.hidden = transformer_.embed_image(s.state.to(dtype_)); }});
+  for (std::size_t i = 0; i < refiners(); ++i) {
+    slices.push_back({Phase::denoise, [this, &s, &part, i] {
+                        s.hidden = transformer_.noise_refiner(i, s.hidden, part.rope.image, condition(s, part));
+                      }});
+  }
+  slices.push_back({Phase::denoise, [&s, &part] { s.hidden = at::cat({part.caption, s.hidden}); }});
+}
+
+void NewbieImage::layers(Session& session, int half, Layers range, Slices& slices) {
+  NewbieSession& s = cast(session);
+  Half& part = s.parts[static_cast<std::size_t>(half)];
+  for (int i = range.first; i < range.last; ++i) {
+    slices.push_back({Phase::denoise, [this, &s, &part, i] {
+                        s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all,
+                                                      condition(s, part));
+                      }});
+  }
+}
+
+void NewbieImage::leave(Session& session, int half, Slices& slices) {
+  NewbieSession& s = cast(session);
+  Half& part = s.parts[static_cast<std::size_t>(half)];
+  slices.push_back({Phase::denoise, [this, &s, &part] {
+                      part.velocity = transformer_.velocity(s.hidden, condition(s, part), part.grid).to(at::kFloat);
+                      s.hidden.reset();
+                    }});
+}
+
+void NewbieImage::advance(Session& session, Slices& slices) {
+  slices.push_back({Phase::denoise, [&s = cast(session)] {
+                      at::Tensor velocity = s.parts[0].velocity;
+                      if (s.halves == 2) velocity = join(s.guidance, velocity, s.parts[1].velocity);
+                      s.state = s.sampler.advance(s.pass, s.state, velocity);
+                      ++s.pass;
+                      s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
+                    }});
+}
+
+Result NewbieImage::make_result(NewbieSession& s, const at::Tensor& image) const {
+  Result result;
+  result.id = s.item().id;
+  result.picture = to_picture(image);
+  if (tensors_) {
+    result.tensors["caption"] = s.parts[0].features.to(at::kFloat).contiguous();
+    result.tensors["latents"] = s.state.contiguous();
+    result.tensors["image"] = image.contiguous();
+  }
+  return result;
+}
+
+void NewbieImage::finish(Session& session, Slices& slices, std::vector<Result>& results) {
+  NewbieSession& s = cast(session);
+  const TokenGrid& grid = s.parts[0].grid;
+  const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
+                                        [this, &s] { return s.state.to(dtype_); }};
+  const auto take = [this, &s, &results](const at::Tensor& image) { results.push_back(make_result(s, image)); };
+  for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
+}
+
+}  // namespace
+
+std::unique_ptr<Model> make_newbie_image(const ModelSettings& settings, const ModelFiles& files,
+                                         PartParameters& wanted) {
+  return std::make_unique<NewbieImage>(settings, files, wanted);
+}
+
+}  // namespace trireme::newbie_image

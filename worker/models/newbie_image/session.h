@@ -1,0 +1,45 @@
+#pragma once
+// One picture in flight. Filled by NewbieImage's slices; `begin` sets everything that shapes alone tell.
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <utility>
+
+#include "worker/diffusion/guidance.h"
+#include "worker/diffusion/sampler.h"
+#include "worker/models/model.h"
+#include "worker/models/newbie_image/jina_tower.h"
+#include "worker/models/newbie_image/transformer.h"
+#include "worker/nn/decoder.h"
+
+namespace trireme::newbie_image {
+
+/// One caption, and what the passes with it need. The tables stay for the whole unit; the rest comes and goes.
+struct Half {
+  TokenGrid grid;
+  GridRope rope;
+  at::Tensor ids;            // Gemma's, [caption] int64
+  nn::DecoderPass encoding;  // of Gemma; dropped after it
+  JinaTower::Pass pooling;   // of Jina; dropped after it
+  at::Tensor features;       // text features [caption, caption_dim]; dropped when nobody wants them as a result
+  at::Tensor caption;        // refined caption tokens [caption, dim]: no pass changes them
+  at::Tensor pooled;         // while encoding: Jina's tokens; then the embedded pooled text [1, pooled_out]
+  at::Tensor condition;      // of pass `condition_pass`
+  int condition_pass = -1;
+  at::Tensor velocity;  // of the pass under way, float32
+};
+
+class NewbieSession final : public Session {
+ public:
+  NewbieSession(const Unit& u, Sampler s) : Session(u), sampler(std::move(s)) {}
+  const Item& item() const { return unit.items.front(); }
+  float time() const { return sampler.times()[static_cast<std::size_t>(pass)]; }
+
+  Sampler sampler;
+  Guidance guidance;
+  at::Tensor time_features;   // [passes, 256] float32
+  std::array<Half, 2> parts;  // positive, negative
+};
+
+}  // namespace trireme::newbie_image

@@ -1,0 +1,106 @@
+#include "worker/models/newbie_image/transformer.h"
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <utility>
+
+#include "worker/kernels/norm.h"
+#include "worker/nn/patches.h"
+
+namespace trireme::newbie_image {
+namespace {
+
+constexpr double kFinalNormEps = 1e-6;
+
+}  // namespace
+
+Transformer::Transformer(TransformerConfig config)
+    : config_(std::move(config)),
+      noise_refiner_(static_cast<std::size_t>(config_.refiners)),
+      context_refiner_(static_cast<std::size_t>(config_.refiners)),
+      layers_(static_cast<std::size_t>(config_.layers)) {}
+
+void Transformer::want(Parameters& parameters) {
+  using nn::Bias;
+  const TensorNames& names = config_.names;
+  const std::string& prefix = names.prefix;
+  const std::int64_t dim = config_.block.dim, condition = config_.block.condition_dim,
+                     patch = nn::kPatch * nn::kPatch * config_.channels;
+  const auto linear = [&](nn::Linear& layer, const std::string& name, std::int64_t out, std::int64_t in) {
+    layer.want(parameters, prefix + name, out, in, Bias::present);
+  };
+  linear(x_embedder_, names.x_embedder, dim, patch);
+  linear(time_in_, names.time_in, config_.time_hidden, nn::kTimeFrequencies);
+  linear(time_out_, names.time_out, config_.time_dim, config_.time_hidden);
+  parameters.want(prefix + names.caption_norm + ".weight", {config_.caption_dim}, &caption_norm_);
+  linear(caption_linear_, names.caption_linear, dim, config_.caption_dim);
+  parameters.want(prefix + names.pooled_norm + ".weight", {config_.pooled_dim}, &pooled_norm_);
+  linear(pooled_linear_, names.pooled_linear, config_.pooled_out, config_.pooled_dim);
+  linear(time_text_, names.time_text, condition, config_.time_dim + config_.pooled_out);
+  const auto blocks = [&](std::vector<nn::DitBlock>& list, const char* name, bool modulated) {
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", config_.block,
+                   modulated ? names.block : names.plain_block, modulated);
+    }
+  };
+  blocks(noise_refiner_, "noise_refiner", true);
+  blocks(context_refiner_, "context_refiner", false);
+  blocks(layers_, "layers", true);
+  linear(final_linear_, names.final_linear, patch, dim);
+  linear(final_modulation_, names.final_modulation, dim, condition);
+  parameters.skip(prefix + "norm_final.", "the model has no use for it");
+  parameters.skip(prefix + "clip_img_pooled_embedder.", "pictures as prompts are not supported");
+}
+
+GridRope Transformer::rope(const TokenGrid& grid) const {
+  std::vector<nn::AxisIds> caption, image;
+  for (std::int64_t i = 0; i < grid.caption; ++i) caption.push_back({i, 0, 0});
+  for (std::int64_t row = 0; row < grid.height; ++row) {
+    for (std::int64_t column = 0; column < grid.width; ++column) image.push_back({grid.caption, row, column});
+  }
+  GridRope result;
+  result.caption = nn::axis_rope_table(caption, config_.axes_dims, config_.rope_theta);
+  result.image = nn::axis_rope_table(image, config_.axes_dims, config_.rope_theta);
+  result.all = nn::concatenate(result.caption, result.image);
+  return result;
+}
+
+at::Tensor Transformer::embed_pooled(const at::Tensor& pooled) const {
+  return pooled_linear_(kernels::rms_norm(pooled, pooled_norm_, config_.pooled_norm_eps));
+}
+
+at::Tensor Transformer::condition(const at::Tensor& time_features, const at::Tensor& pooled) const {
+  const at::Tensor time = time_out_(at::silu(time_in_(time_features.to(time_in_.weight.scalar_type()))));
+  // Every modulation begins with a SiLU of the same vector.
+  return at::silu(time_text_(at::silu(at::cat({time, pooled}, 1))));
+}
+
+at::Tensor Transformer::embed_image(const at::Tensor& latents) const { return x_embedder_(nn::to_patches(latents)); }
+
+at::Tensor Transformer::embed_caption(const at::Tensor& features) const {
+  return caption_linear_(kernels::rms_norm(features, caption_norm_, config_.block.norm_eps));
+}
+
+at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
+                                      const at::Tensor& condition) const {
+  return noise_refiner_[i](x, rope, condition, config_.block);
+}
+
+at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const {
+  return context_refiner_[i](x, rope, {}, config_.block);
+}
+
+at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
+                              const at::Tensor& condition) const {
+  return layers_[i](x, rope, condition, config_.block);
+}
+
+at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& condition, const TokenGrid& grid) const {
+  const at::Tensor scale = final_modulation_(condition) + 1;
+  const at::Tensor rows = hidden.narrow(0, grid.caption, grid.height * grid.width);
+  const at::Tensor image = at::layer_norm(rows, {config_.block.dim}, {}, {}, kFinalNormEps);
+  return nn::from_patches(final_linear_(image * scale), grid.height, grid.width);
+}
+
+}  // namespace trireme::newbie_image

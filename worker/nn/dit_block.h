@@ -1,0 +1,48 @@
+#pragma once
+// One block of the transformers of Z-Image, Lumina 2 and NewBie-image: attention and a gated feed-forward, each between
+// two norms, scaled and gated by what the step is conditioned on (blocks that refine captions are not). Key and value
+// heads may be fewer than query heads. Ref: diffusers transformer_z_image.py ZImageTransformerBlock,
+// transformer_lumina2.py Lumina2TransformerBlock.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "worker/nn/linear.h"
+#include "worker/nn/rope.h"
+#include "worker/weights/parameters.h"
+
+namespace trireme::nn {
+
+struct DitBlockConfig {
+  std::int64_t dim = 0, heads = 0, kv_heads = 0, head_dim = 0, feed_forward = 0, condition_dim = 0;
+  double norm_eps = 1e-5, qk_norm_eps = 1e-5;
+  bool qk_norm = true;
+};
+
+/// Behind the block's prefix, without ".weight". `qkv`: the name of q, k and v in one tensor; empty: they are apart.
+struct DitBlockNames {
+  std::string qkv, to_q, to_k, to_v, to_out, norm_q, norm_k;
+  std::string w1, w2, w3;
+  std::string attention_norm1, attention_norm2, ffn_norm1, ffn_norm2;
+  std::string modulation;
+};
+
+class DitBlock {
+ public:
+  void want(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config, const DitBlockNames& names,
+            bool modulated);
+  /// x [tokens, dim]; condition [1, condition_dim], as the modulation's linear layer takes it, undefined for a block
+  /// without modulation -> [tokens, dim]. All tokens see each other.
+  at::Tensor operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
+                        const DitBlockConfig& config) const;
+
+ private:
+  at::Tensor attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config) const;
+
+  Linear to_q_, to_k_, to_v_, to_out_, w1_, w2_, w3_, modulation_;
+  at::Tensor norm_q_, norm_k_, attention_norm1_, attention_norm2_, ffn_norm1_, ffn_norm2_;
+};
+
+}  // namespace trireme::nn

@@ -1,0 +1,45 @@
+#include "worker/vision/latents_decoder.h"
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <utility>
+
+#include "worker/vision/tiling.h"
+
+namespace trireme {
+
+LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::function<void(const at::Tensor&)> take) const {
+  const auto decoding = std::make_shared<at::Tensor>();  // what has been made so far, of the tile under way
+  const auto scaled = [this, get = latents.get] { return vae_.unscale(get().unsqueeze(0)); };
+  Steps steps;
+  const auto decode = [&](const std::function<at::Tensor()>& tile) {
+    steps.push_back([this, decoding, tile] { *decoding = vae_.step(0, tile()); });
+    for (std::size_t i = 1; i < vae_.step_count(); ++i) {
+      steps.push_back([this, decoding, i] { *decoding = vae_.step(i, *decoding); });
+    }
+  };
+  const auto give = [take = std::move(take)](const at::Tensor& image) { take(image.squeeze(0).to(at::kFloat)); };
+
+  const std::optional<Tiling> tiling = choose_tiling(vae_.config(), latents.height, latents.width, tiling_);
+  if (!tiling) {
+    decode(scaled);
+    steps.push_back([decoding, give] { give(std::exchange(*decoding, {})); });
+    return steps;
+  }
+  const auto joiner = std::make_shared<TileJoiner>(*tiling);
+  for (std::int64_t row = 0; row < tiling->rows; ++row) {
+    for (std::int64_t column = 0; column < tiling->columns; ++column) {
+      decode([scaled, t = *tiling, row, column] { return cut_tile(t, scaled(), row, column); });
+      steps.push_back([decoding, joiner] { joiner->add(std::exchange(*decoding, {})); });
+    }
+  }
+  steps.push_back([joiner, give] { give(joiner->finish()); });
+  return steps;
+}
+
+at::Tensor to_picture(const at::Tensor& image) {
+  return at::round((image * 0.5 + 0.5).clamp(0, 1) * 255).permute({1, 2, 0}).to(at::kByte).contiguous();
+}
+
+}  // namespace trireme

@@ -1,0 +1,41 @@
+#pragma once
+// From latents to a picture, in steps of about one residual block that the caller makes slices of: the autoencoder's
+// decoder, over the whole picture or over tiles. Ref: diffusers image_processor.py for the last step.
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "worker/vision/autoencoder_kl.h"
+
+namespace trireme {
+
+class LatentsDecoder {
+ public:
+  /// `tiling`: memory.vae_tiling.
+  LatentsDecoder(const PartConfig& part, std::optional<bool> tiling)
+      : vae_(autoencoder_config(part)), tiling_(tiling) {}
+
+  void want(Parameters& parameters, const PartConfig& part) { vae_.want(parameters, part); }
+  const AutoencoderConfig& config() const { return vae_.config(); }
+
+  struct Latents {
+    std::int64_t height = 0, width = 0;
+    std::function<at::Tensor()> get;  // [C, height, width] in the compute dtype; asked for in a step, not before
+  };
+  using Steps = std::vector<std::function<void()>>;
+  /// `take` gets the image [3, H, W] float32, before clamping, in the last step.
+  Steps steps(const Latents& latents, std::function<void(const at::Tensor&)> take) const;
+
+ private:
+  AutoencoderDecoder vae_;
+  std::optional<bool> tiling_;
+};
+
+/// image [3, H, W], about -1 to 1 -> [H, W, 3] uint8, rounded. In float32 whatever the decoder's dtype, as bfloat16 has
+/// fewer steps than a picture.
+at::Tensor to_picture(const at::Tensor& image);
+
+}  // namespace trireme
