@@ -20,6 +20,8 @@ void refuse_foreign_keys(const Job& job, const SamplingDefaults& defaults) {
     foreign("guidance", given.guidance.has_value(), "make pictures");
     foreign("shift", given.shift.has_value(), "make pictures");
     foreign("sampler", given.sampler.has_value(), "make pictures");
+    if (given.images_per_prompt != 1)
+      refuse("sampling.images_per_prompt", "only models that make pictures have it; use 1");
     return;
   }
   foreign("temperature", given.temperature.has_value(), "write text");

@@ -23,6 +23,16 @@ void add_file(Json& json, const FileRecord& record) {
   json["bytes"] = record.bytes;
 }
 
+void add_text(Json& json, const TextResult& text) {
+  json["text"] = text.text;
+  json["token_ids"] = text.token_ids;
+  json["finish_reason"] = kFinishReasons[static_cast<int>(text.finish_reason)];
+  json["prompt_tokens"] = text.prompt_tokens;
+  json["first_token_seconds"] = text.first_token_seconds;
+  json["decode_seconds"] = text.decode_seconds;
+  json["tokens_per_second"] = tokens_per_second(text);
+}
+
 FileRecord file_of(const JsonObject& json) {
   return {json.get_string("file"), json.get_string("sha256"), json.get_uint64("bytes")};
 }
@@ -77,6 +87,20 @@ SentLine parse_sent(const JsonObject& json) {
           get_int(json, "replica", 0), json.get_bool("alone")};
 }
 
+TextResult parse_text(const JsonObject& json) {
+  constexpr double kMaxSeconds = std::numeric_limits<double>::max();
+  TextResult text;
+  text.text = json.get_string("text");
+  text.token_ids = json.get_ints("token_ids", 0, kMaxInt, kMaxInt);
+  const std::string reason = json.get_string("finish_reason");
+  if (reason != kFinishReasons[0] && reason != kFinishReasons[1]) json.fail("finish_reason", "must be stop or length");
+  text.finish_reason = reason == kFinishReasons[0] ? FinishReason::stop : FinishReason::length;
+  text.prompt_tokens = json.get_int("prompt_tokens", 0, kMaxInt);
+  text.first_token_seconds = json.get_double("first_token_seconds", 0, kMaxSeconds);
+  text.decode_seconds = json.get_double("decode_seconds", 0, kMaxSeconds);
+  return text;
+}
+
 ItemRecord parse_item(const JsonObject& json) {
   ItemRecord item;
   item.id = json.get_string("id");
@@ -85,7 +109,7 @@ ItemRecord parse_item(const JsonObject& json) {
   item.ok = status == "ok";
   if (json.has("file")) item.picture = file_of(json);
   if (json.has("tensors")) item.tensors = file_of(json.get_object("tensors"));
-  if (json.has("text")) item.text = json.get_string("text");
+  if (json.has("text")) item.text = parse_text(json);
   item.seed = json.get_uint64("seed");
   item.width = static_cast<int>(json.get_int_or("width", 0, 0, kMaxInt));
   item.height = static_cast<int>(json.get_int_or("height", 0, 0, kMaxInt));
@@ -139,7 +163,7 @@ nlohmann::ordered_json to_json(const ItemRecord& item) {
   json["status"] = item.ok ? "ok" : "failed";
   if (!item.picture.file.empty()) add_file(json, item.picture);
   if (!item.tensors.file.empty()) add_file(json["tensors"], item.tensors);
-  if (item.text) json["text"] = *item.text;
+  if (item.text) add_text(json, *item.text);
   json["seed"] = item.seed;
   if (item.width > 0) json["width"] = item.width;
   if (item.height > 0) json["height"] = item.height;

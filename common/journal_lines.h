@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "common/text_result.h"
+
 namespace trireme {
 
 /// A result file, relative to the run directory. `file` empty: there is none.
@@ -51,7 +53,7 @@ struct ItemRecord {
   std::string id;
   bool ok = false;  // status "ok" or "failed"
   FileRecord picture, tensors;
-  std::optional<std::string> text;
+  std::optional<TextResult> text;
   std::uint64_t seed = 0;
   int width = 0, height = 0;  // 0: not a picture
   double seconds = 0;

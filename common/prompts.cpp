@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "common/conversation.h"
 #include "common/errors.h"
 #include "common/family_keys.h"
 #include "common/files.h"
+#include "common/image_files.h"
+#include "common/item_values.h"
 #include "common/json.h"
 #include "common/sha256.h"
 #include "common/utf8.h"
@@ -19,13 +22,6 @@ constexpr std::uint64_t kMaxFileBytes = 1ull << 30;
 constexpr std::size_t kMaxItems = 10'000'000;
 constexpr std::size_t kMaxIdLength = 100;
 constexpr std::size_t kMinNumberWidth = 6;
-
-const std::vector<std::string_view> kKnownKeys = {
-    "id",    "prompt",   "seed",           "negative_prompt",   "width", "height",
-    "steps", "guidance", "cfg_truncation", "cfg_normalization", "shift", "images_per_prompt"};
-constexpr std::string_view kLaterKeys[] = {"sampler", "system_prompt",     "images",      "messages",
-                                           "system",  "max_new_tokens",    "temperature", "top_k",
-                                           "top_p",   "repetition_penalty"};
 
 std::string lower(std::string_view id) {
   std::string folded(id);
@@ -46,22 +42,14 @@ struct Wish {
 
 class Reader {
  public:
-  Reader(const Job& job, const SamplingDefaults& defaults) : job_(job), defaults_(defaults) {
-    base_.width = job.sampling.width;
-    base_.height = job.sampling.height;
-    base_.negative_prompt = job.sampling.negative_prompt;
-    base_.steps = job.sampling.steps.value_or(defaults.steps);
-    base_.guidance = job.sampling.guidance.value_or(defaults.guidance);
-    base_.cfg_truncation = job.sampling.cfg_truncation;
-    base_.cfg_normalization = job.sampling.cfg_normalization;
-    base_.shift = job.sampling.shift.value_or(defaults.shift);
-    base_.sampler = job.sampling.sampler.value_or(defaults.samplers.front());
-    base_.system_prompt = job.sampling.system_prompt.value_or(defaults.system_prompt.value_or(""));
-    base_.max_new_tokens = job.sampling.max_new_tokens;
-    base_.temperature = job.sampling.temperature.value_or(defaults.temperature);
-    base_.top_k = job.sampling.top_k.value_or(defaults.top_k);
-    base_.top_p = job.sampling.top_p.value_or(defaults.top_p);
-    base_.repetition_penalty = job.sampling.repetition_penalty.value_or(defaults.repetition_penalty);
+  Reader(const Job& job, const SamplingDefaults& defaults)
+      : job_(job),
+        defaults_(defaults),
+        text_(defaults.makes == Makes::text),
+        base_(default_item(job, defaults)),
+        images_(job.input.image_root.value_or(job.input.prompts.parent_path())),
+        known_(value_keys(defaults)) {
+    known_.insert(known_.end(), {"id", "seed"});
   }
 
   std::vector<Item> read(std::string_view text, bool is_jsonl) {
@@ -97,59 +85,34 @@ class Reader {
     Item item = base_;
     item.id = numbered_id();
     item.prompt = line;
+    if (text_) plain_conversation(line, item);
     return item;
   }
 
-  Wish parse(std::string_view line) const {
+  Wish parse(std::string_view line) {
     const nlohmann::json value = parse_json(line, job_.input.prompts.string(), line_);
     const JsonObject object(value, place());
-    const auto given = [&](std::string_view key) { return value.contains(key); };
-    for (const std::string_view key : kLaterKeys) {
-      if (given(key)) object.fail(std::string(key), "not available yet");
-    }
-    object.refuse_unknown(kKnownKeys);
-
-    Wish wish{base_, given("seed"), job_.sampling.images_per_prompt};
+    Wish wish{base_, value.contains("seed"), job_.sampling.images_per_prompt};
     Item& item = wish.item;
-    item.id = given("id") ? object.get_string("id") : numbered_id();
-    item.prompt = object.get_string("prompt");
+    read_values(object, defaults_, item);
+    object.refuse_unknown(known_);
+    item.id = value.contains("id") ? object.get_string("id") : numbered_id();
     if (wish.has_seed) item.seed = object.get_uint64("seed");
-    if (given("negative_prompt")) item.negative_prompt = object.get_string("negative_prompt");
-
-    const auto whole = [&](const char* key, int& field, int max) {
-      if (given(key)) field = static_cast<int>(object.get_int(key, 1, max));
-    };
-    whole("width", item.width, kMaxPixels);
-    whole("height", item.height, kMaxPixels);
-    whole("steps", item.steps, kMaxSteps);
-    whole("images_per_prompt", wish.images, kMaxImagesPerPrompt);
-    for (const char* key : {"width", "height"}) {
-      const int pixels = key[0] == 'w' ? item.width : item.height;
-      if (given(key) && pixels % defaults_.size_multiple != 0) fail(key, wrong_size(pixels));
+    if (text_) {
+      read_conversation(object, images_, item);
+    } else {
+      item.prompt = object.get_string("prompt");
+      if (value.contains("images_per_prompt")) {
+        wish.images = static_cast<int>(object.get_int("images_per_prompt", 1, kMaxImagesPerPrompt));
+      }
     }
-
-    const auto number = [&](const char* key, double& field, double max) {
-      if (given(key)) field = object.get_double(key, 0, max);
-    };
-    number("guidance", item.guidance, kMaxGuidance);
-    number("cfg_truncation", item.cfg_truncation, kMaxCfgTruncation);
-    number("cfg_normalization", item.cfg_normalization, kMaxCfgNormalization);
-    number("shift", item.shift, kMaxShift);
-    if (item.shift == 0) fail("shift", "0 makes no schedule; give more than 0");
     return wish;
-  }
-
-  std::string wrong_size(int pixels) const {
-    const int multiple = defaults_.size_multiple, below = pixels / multiple * multiple;
-    std::string nearest = below == 0 ? "" : std::to_string(below) + " or ";
-    return std::to_string(pixels) + " is not a multiple of " + std::to_string(multiple) +
-           ", as this model needs; nearest: " + nearest + std::to_string(below + multiple);
   }
 
   /// A size that the item has from the job file is the job file's mistake.
   void check_job_size(const char* key, int pixels) const {
     if (pixels % defaults_.size_multiple == 0) return;
-    throw ConfigError(job_.file.string() + ": sampling." + key + ": " + wrong_size(pixels));
+    throw ConfigError(job_.file.string() + ": sampling." + key + ": " + wrong_size(pixels, defaults_));
   }
 
   void add(Wish wish) {
@@ -191,7 +154,10 @@ class Reader {
 
   const Job& job_;
   const SamplingDefaults& defaults_;
-  Item base_;  // what an item has when its line says nothing
+  const bool text_;
+  const Item base_;  // what an item has when its line says nothing
+  ImageRoot images_;
+  std::vector<std::string_view> known_;  // keys of a line
   std::size_t line_ = 0, number_width_ = kMinNumberWidth;
   std::vector<Item> items_;
   std::unordered_map<std::string, First> line_of_;  // by lower-case id: some file systems do not tell A from a

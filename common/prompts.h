@@ -4,8 +4,10 @@
 // job file gave to the items.
 //
 //   .txt    one prompt a line; blank lines are skipped; the id is the line's number
-//   .jsonl  one object a line: prompt, and if wanted id, seed, negative_prompt, width, height, steps, guidance,
-//           cfg_truncation, cfg_normalization, shift, images_per_prompt; blank lines are skipped
+//   .jsonl  one object a line; blank lines are skipped. For pictures: prompt, and if wanted id, seed, negative_prompt,
+//           width, height, steps, guidance, cfg_truncation, cfg_normalization, shift, sampler, system_prompt,
+//           images_per_prompt. For text: what common/conversation.h takes, and if wanted id, seed, max_new_tokens,
+//           temperature, top_k, top_p, repetition_penalty
 //
 // UTF-8; CR LF, a BOM and a missing last newline are fine. Line numbers in ids have at least six digits, all as many as
 // the largest needs. No lines, no items: that is legal.

@@ -26,12 +26,28 @@ class Fields {
   Sha256 hash_;
 };
 
+/// Pictures by what is in their files, not by their names.
+void add_text_values(Fields& fields, const Item& item) {
+  for (const int number : {item.max_new_tokens, item.top_k}) fields.add(number);
+  for (const double number : {item.temperature, item.top_p, item.repetition_penalty}) fields.add(number);
+  fields.add(static_cast<std::uint64_t>(item.messages.size()));
+  for (const ChatMessage& message : item.messages) {
+    fields.add(message.role);
+    fields.add(static_cast<std::uint64_t>(message.content.size()));
+    for (const ContentPart& part : message.content) {
+      fields.add(static_cast<int>(part.kind));
+      fields.add(part.text);
+      if (part.kind == ContentPart::Kind::image) fields.add(item.images.at(part.image).sha256);
+    }
+  }
+}
+
 }  // namespace
 
 std::string run_id(const Job& job, const Checkpoint& checkpoint, std::string_view dtype, std::string_view tables,
                    const std::vector<Item>& items) {
   Fields fields;
-  fields.add("trireme run 1");
+  fields.add("trireme run 2");
   fields.add(checkpoint.family);
   fields.add(checkpoint.fingerprint);
   fields.add(job.model.weights);
@@ -39,6 +55,7 @@ std::string run_id(const Job& job, const Checkpoint& checkpoint, std::string_vie
   fields.add(tables);
   fields.add(job.parallel.threads);
   fields.add(job.memory.vae_tiling ? (*job.memory.vae_tiling ? "true" : "false") : "auto");
+  fields.add(job.dispatch.batch.value_or(1));
   fields.add(static_cast<std::uint64_t>(items.size()));
   for (const Item& item : items) {
     fields.add(item.id);
@@ -48,6 +65,9 @@ std::string run_id(const Job& job, const Checkpoint& checkpoint, std::string_vie
     for (const int number : {item.width, item.height, item.steps}) fields.add(number);
     for (const double number : {item.guidance, item.cfg_truncation, item.cfg_normalization, item.shift})
       fields.add(number);
+    fields.add(item.sampler);
+    fields.add(item.system_prompt);
+    add_text_values(fields, item);
   }
   return fields.hex().substr(0, kDigits);
 }

@@ -22,6 +22,10 @@ void write_status(const std::filesystem::path& file, const Status& status) {
   json["failed"] = status.failed;
   json["seconds"] = status.seconds;
   json["items_per_second"] = status.items_per_second;
+  if (status.tokens > 0) {
+    json["tokens"] = status.tokens;
+    json["tokens_per_second"] = status.tokens_per_second;
+  }
   json["seconds_left"] =
       status.seconds_left < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(status.seconds_left);
   json["slowest_rank"] =

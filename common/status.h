@@ -15,6 +15,8 @@ struct Status {
   std::uint64_t total = 0, done = 0, failed = 0;  // items, with those of earlier jobs
   double seconds = 0;                             // since the loop began
   double items_per_second = 0;                    // of this job
+  std::uint64_t tokens = 0;                       // written by this job, unfinished answers among them
+  double tokens_per_second = 0;                   // of this job
   double seconds_left = -1;                       // negative: not known yet
   int slowest_rank = -1;                          // negative: not known yet
 };

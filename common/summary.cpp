@@ -39,6 +39,7 @@ Json json_of(const RankSummary& rank, const std::string& carrier) {
   json["host"] = rank.host;
   json["device"] = rank.device;
   json["items"] = rank.items;
+  if (rank.tokens > 0) json["tokens"] = rank.tokens;
   for (std::size_t i = 0; i < kRankPhases.size(); ++i) json["seconds"][kRankPhases[i]] = rank.seconds[i];
   json["busy_seconds"] = rank.busy_seconds;
   json["idle_seconds"] = rank.idle_seconds;
@@ -66,6 +67,12 @@ std::uint64_t Summary::made() const {
   return sum(ranks, [](const RankSummary& rank) { return rank.items; });
 }
 
+std::uint64_t Summary::tokens() const {
+  return sum(ranks, [](const RankSummary& rank) { return rank.tokens; });
+}
+
+double Summary::tokens_per_second() const { return seconds > 0 ? static_cast<double>(tokens()) / seconds : 0; }
+
 double Summary::items_per_second() const { return seconds > 0 ? static_cast<double>(made()) / seconds : 0; }
 
 double Summary::balance() const {
@@ -88,6 +95,10 @@ std::string to_text(const Summary& summary) {
                    {"made_by_this_job", summary.made()}};
   json["seconds"] = summary.seconds;
   json["items_per_second"] = summary.items_per_second();
+  if (summary.text) {
+    json["tokens"] = summary.tokens();
+    json["tokens_per_second"] = summary.tokens_per_second();
+  }
   json["balance"] = summary.balance();
   json["policy"] = summary.policy;
   json["carrier"] = summary.carrier;
@@ -108,10 +119,11 @@ std::string closing_table(const Summary& summary) {
       ranks.begin(), ranks.end(),
       [](const RankSummary& a, const RankSummary& b) { return a.longest_pass_seconds < b.longest_pass_seconds; });
   std::string text =
-      print("# %llu of %llu items done, %llu failed; this job: %llu items in %.2f s on %zu ranks, %.3f images/s\n",
+      print("# %llu of %llu items done, %llu failed; this job: %llu items in %.2f s on %zu ranks, %.3f %s/s",
             static_cast<unsigned long long>(summary.done), static_cast<unsigned long long>(summary.total),
             static_cast<unsigned long long>(summary.failed), static_cast<unsigned long long>(summary.made()),
-            summary.seconds, ranks.size(), summary.items_per_second());
+            summary.seconds, ranks.size(), summary.items_per_second(), summary.text ? "requests" : "images");
+  text += summary.text ? print(", %.1f tokens/s\n", summary.tokens_per_second()) : "\n";
   text += print("# %-10s %12s %12s %12s\n", "phase", "min s/rank", "avg s/rank", "max s/rank");
   for (std::size_t i = 0; i < kRankPhases.size(); ++i) {
     const Spread seconds = spread_of(summary, static_cast<RankPhase>(i));

@@ -19,6 +19,7 @@ struct RankSummary {
   int rank = 0;
   std::string host, device;
   std::uint64_t items = 0;                           // made in this job
+  std::uint64_t tokens = 0;                          // written in them
   std::array<double, kRankPhases.size()> seconds{};  // sums, indexed by RankPhase
   double busy_seconds = 0, idle_seconds = 0;         // of the loop
   double longest_pass_seconds = 0;                   // of the loop
@@ -34,10 +35,13 @@ struct Summary {
   std::map<std::string, std::string> facts;       // versions, device model
   std::uint64_t total = 0, done = 0, failed = 0;  // items, with those of earlier jobs
   double seconds = 0;                             // of this job, from the first scatter to the last result on disk
+  bool text = false;                              // items are requests that text answers, not images
   std::vector<RankSummary> ranks;                 // in order, at least one
 
   std::uint64_t made() const;       // items of this job
   double items_per_second() const;  // of this job; 0 when it made none
+  std::uint64_t tokens() const;     // written in this job
+  double tokens_per_second() const;
   /// Mean over maximum of the ranks' busy time: 1 = perfectly even, 1/ranks = one rank did all. 1 when none was busy.
   double balance() const;
 };

@@ -49,7 +49,7 @@ TEST(JournalLines, ReadBackAsTheyWereWritten) {
   ItemRecord text = item("c");
   text.picture = {};
   text.tensors = {"tensors/c.safetensors", std::string(64, 'b'), 99};
-  text.text = "";
+  text.text = TextResult{"a \"cat\"\n", {5, 151645}, FinishReason::length, 12, 0.25, 0.5};
   const std::vector<JournalLine> lines = {
       StartLine{3, 8, 2, 100, {{"torch", "2.11.0"}, {"device", "cpu"}}},
       SentLine{7, {"a", "b"}, 2, 1, true},
@@ -69,6 +69,8 @@ TEST(JournalLines, ReadBackAsTheyWereWritten) {
   }
   write_file(folder / "j", written);
   EXPECT_EQ(lines_again(folder / "j"), texts);
+  EXPECT_THAT(texts[5], AllOf(HasSubstr("\"token_ids\":[5,151645],\"finish_reason\":\"length\""),
+                              HasSubstr("\"tokens_per_second\":2.0")));
   EXPECT_THAT(texts[3], HasSubstr("\"seed\":18446744073709551615"));
   EXPECT_THAT(texts[4], AllOf(HasSubstr("\"status\":\"failed\""), HasSubstr("\"degraded\":true")));
 }

@@ -177,9 +177,9 @@ TEST_F(Prompts, RefusesBadValuesWithLineAndKey) {
     EXPECT_THAT(jsonl_error("{\"prompt\": \"ok\"}\n{\"prompt\": \"x\", " + pair + "}"),
                 AllOf(StartsWith("p.jsonl:2: "), HasSubstr(message)));
   }
-  for (const char* key : {"images", "messages", "system", "max_new_tokens", "temperature", "sampler"}) {
+  for (const char* key : {"images", "messages", "system", "max_new_tokens", "temperature"}) {
     EXPECT_EQ(jsonl_error("{\"prompt\": \"x\", \"" + std::string(key) + "\": 1}"),
-              "p.jsonl:1: " + std::string(key) + ": not available yet");
+              "p.jsonl:1: " + std::string(key) + ": only models that write text have it");
   }
   EXPECT_EQ(jsonl_error("{\"id\": \"a\"}"), "p.jsonl:1: prompt: missing");
   EXPECT_THAT(jsonl_error("{\"prompt\": null}"), StartsWith("p.jsonl:1: prompt: not a string"));

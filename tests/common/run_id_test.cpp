@@ -17,6 +17,11 @@ struct Inputs {
   std::string id() const { return run_id(job, checkpoint, dtype, tables, items); }
 };
 
+void ask_about(Item& item, const std::string& sha256) {
+  item.images = {{"a.png", "", sha256, 4, ""}};
+  item.messages = {{"user", {{ContentPart::Kind::image, "", 0}}}};
+}
+
 TEST(RunId, DependsOnEverythingThatBitsDependOn) {
   const std::vector<std::function<void(Inputs&)>> changes = {
       [](Inputs& in) {},
@@ -42,6 +47,25 @@ TEST(RunId, DependsOnEverythingThatBitsDependOn) {
       [](Inputs& in) { in.items[0].cfg_truncation = 0.5; },
       [](Inputs& in) { in.items[0].cfg_normalization = 1; },
       [](Inputs& in) { in.items[0].shift = 3; },
+      [](Inputs& in) { in.items[0].sampler = "midpoint"; },
+      [](Inputs& in) { in.items[0].system_prompt = "x"; },
+      [](Inputs& in) { in.items[0].max_new_tokens = 3; },
+      [](Inputs& in) { in.items[0].temperature = 0.5; },
+      [](Inputs& in) { in.items[0].top_k = 3; },
+      [](Inputs& in) { in.items[0].top_p = 0.5; },
+      [](Inputs& in) { in.items[0].repetition_penalty = 1.5; },
+      [](Inputs& in) {
+        in.items[0].messages = {{"user", {}}};
+      },
+      [](Inputs& in) {
+        in.items[0].messages = {{"system", {}}};
+      },
+      [](Inputs& in) {
+        in.items[0].messages = {{"user", {{ContentPart::Kind::text, "x", 0}}}};
+      },
+      [](Inputs& in) { ask_about(in.items[0], "cafe"); },
+      [](Inputs& in) { ask_about(in.items[0], "babe"); },
+      [](Inputs& in) { in.job.dispatch.batch = 2; },
   };
   std::set<std::string> ids;
   for (const auto& change : changes) {

@@ -19,8 +19,8 @@ Summary two_ranks() {
   summary.failed = 1;
   summary.seconds = 4;
   summary.ranks.resize(2);
-  summary.ranks[0] = {0, "h0", "gpu", 6, {1, 0.5, 0, 8, 1, 0, 2}, 4, 0, 0.003, 1000, 10, 100, 6, 6'000'000};
-  summary.ranks[1] = {1, "h1", "gpu", 4, {3, 0.25, 0, 6, 1, 1, 0}, 3, 1, 0.005, 2000, 20, 400, 4, 4'000'000};
+  summary.ranks[0] = {0, "h0", "gpu", 6, 0, {1, 0.5, 0, 8, 1, 0, 2}, 4, 0, 0.003, 1000, 10, 100, 6, 6'000'000};
+  summary.ranks[1] = {1, "h1", "gpu", 4, 0, {3, 0.25, 0, 6, 1, 1, 0}, 3, 1, 0.005, 2000, 20, 400, 4, 4'000'000};
   return summary;
 }
 
@@ -41,6 +41,19 @@ TEST(Summary, SpreadsEachPhaseOverTheRanks) {
   EXPECT_DOUBLE_EQ(load.average, 2);
   EXPECT_DOUBLE_EQ(load.max, 3);
   EXPECT_DOUBLE_EQ(spread_of(two_ranks(), RankPhase::write).max, 2);
+}
+
+TEST(Summary, OfTextCountsTokensAndRequests) {
+  Summary text = two_ranks();
+  EXPECT_FALSE(nlohmann::json::parse(to_text(text)).contains("tokens"));
+  text.text = true;
+  text.ranks[0].tokens = 300;
+  text.ranks[1].tokens = 100;
+  const auto json = nlohmann::json::parse(to_text(text));
+  EXPECT_EQ(json["tokens"], 400);
+  EXPECT_EQ(json["tokens_per_second"], 100.0);
+  EXPECT_EQ(json["ranks"][0]["tokens"], 300);
+  EXPECT_NE(closing_table(text).find("on 2 ranks, 2.500 requests/s, 100.0 tokens/s\n"), std::string::npos);
 }
 
 TEST(Summary, BalanceIsMeanOverMaximumOfTheBusyTime) { EXPECT_DOUBLE_EQ(two_ranks().balance(), 3.5 / 4); }
