@@ -19,11 +19,11 @@ fs::path path_in(const fs::path& folder) { return folder / "shard.json"; }
 
 }  // namespace
 
-ShardFile take_shard(const InputShard& shard, std::vector<Item>& items) {
+ShardFile take_shard(const InputShard& shard, std::vector<Item>& items, std::size_t batch) {
   ShardFile file;
   file.shard = shard;
   file.total = items.size();
-  std::erase_if(items, [&](const Item& item) { return !shard.takes(item.index); });
+  std::erase_if(items, [&](const Item& item) { return !shard.takes(item.index / batch); });
   for (const Item& item : items) {
     file.ids.push_back(item.id);
     file.places.push_back(item.index);

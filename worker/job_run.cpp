@@ -61,12 +61,19 @@ std::uint64_t largest_result(const Job& job, const Plan& plan) {
   std::uint64_t pixels = 0;
   for (const Item& item : plan.items) pixels = std::max(pixels, static_cast<std::uint64_t>(item.width) * item.height);
   const std::uint64_t bytes_a_pixel = 3 * (job.output.tensors ? 1 + sizeof(float) : 1);
-  return pixels * bytes_a_pixel + (1u << 16);
+  constexpr std::uint64_t kSmall = 1u << 16, kTextTensors = 32u << 20;
+  if (plan.checkpoint.defaults.makes == Makes::text) {
+    std::uint64_t tokens = 0;
+    for (const Item& item : plan.items) tokens = std::max<std::uint64_t>(tokens, item.max_new_tokens);
+    const std::uint64_t batch = plan.batch, bytes_a_token = sizeof(std::int64_t) + 8;  // its id and its letters
+    return batch * (tokens * bytes_a_token + (job.output.tensors ? kTextTensors : 0)) + kSmall;
+  }
+  return pixels * bytes_a_pixel + kSmall;
 }
 
 void print_dry_run(const Job& job, const Plan& plan) {
-  std::printf("%s\n# %zu items · family %s · run id %s\n", to_yaml(job).c_str(), plan.items.size(),
-              plan.checkpoint.family.c_str(), plan.run_id.c_str());
+  std::printf("%s\n# %zu items · batch %d · family %s · run id %s\n", to_yaml(job).c_str(), plan.items.size(),
+              plan.batch, plan.checkpoint.family.c_str(), plan.run_id.c_str());
 }
 
 SinkSettings sink_settings(const Job& job, const Plan& plan, const std::string& dtype) {
@@ -147,7 +154,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   // Rank 0 checks everything that needs no model.
   Plan plan;
   std::unique_ptr<RunDirectory> directory;
-  if (launch.rank == 0) plan = make_plan(job, dtype, shard);
+  if (launch.rank == 0) plan = make_plan(job, dtype, device.is_cuda(), shard);
   if (arguments.dry_run) {
     if (launch.rank == 0) print_dry_run(job, plan);
     return ExitCode::ok;
@@ -198,11 +205,11 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   }
 
   const auto policy = make_policy(job.dispatch.policy);
-  Writers writers(sink_settings(job, plan, dtype), sink_names(job.output));
+  Writers writers(sink_settings(job, plan, dtype), sink_names(job.output, plan.checkpoint.defaults.makes));
   Coordinator coordinator({exchange, *policy, directory->journal(), writers}, launch.size,
                           static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2)),
                           remaining_work(plan, *directory));
-  Monitor monitor({job, launch, plan, *directory, *transport, coordinator},
+  Monitor monitor({job, launch, plan, *directory, *transport, exchange, coordinator},
                   choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());
   parts.coordinator = &coordinator;

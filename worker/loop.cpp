@@ -13,6 +13,7 @@ namespace trireme {
 namespace {
 
 constexpr auto kIdleSleep = std::chrono::microseconds(100);
+constexpr double kNews = 1;       // seconds between two words about tokens
 constexpr double kSilence = 1.5;  // stall timeouts: a stuck rank's own watchdog speaks first and knows more
 
 /// What only grows while a rank gets on with its work.
@@ -60,7 +61,8 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
   // Often enough that two lost intervals are far from a stall.
   const double interval = std::min(settings.interval_seconds, settings.stall_timeout_seconds / 4);
   const double start = steady_seconds();
-  double before = start, next_interval = start;
+  double before = start, next_interval = start, next_news = start;
+  std::uint64_t tokens_told = 0;
   std::uint64_t done_before = 0;
   bool stopping = false;
   LoopReport report;
@@ -82,9 +84,14 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
       log::warning("the time limit is near: finishing what has begun (limits.stop_before_seconds)");
       parts.exchange.ask_to_drain();
     }
+    const std::uint64_t tokens = parts.engine.tokens_done();
+    if (time >= next_interval || (time >= next_news && tokens != tokens_told)) {
+      next_news = time + kNews;
+      tokens_told = tokens;
+      parts.exchange.send_pulse(tokens);
+    }
     if (time >= next_interval) {
       next_interval = time + interval;
-      parts.exchange.send_pulse();
       refuse_silence(parts, kSilence * settings.stall_timeout_seconds);
     }
     if (parts.monitor) parts.monitor(time - start);

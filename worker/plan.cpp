@@ -2,20 +2,25 @@
 
 #include <torch/version.h>
 
+#include <algorithm>
 #include <map>
 
 #include "common/prompts.h"
 #include "common/run_id.h"
+#include "worker/dispatch/batches.h"
 #include "worker/numeric_tables.h"
 
 namespace trireme {
 namespace {
+
+constexpr std::uint64_t kBytesOfAnAnswer = 1024;  // its lines in journal and results
 
 /// Bytes the open items will take at least: photo-like pictures need more than half a byte a pixel.
 std::uint64_t least_output_bytes(const Job& job, const Plan& plan, const RunDirectory& directory) {
   std::uint64_t sum = 0;
   for (const Item& item : plan.items) {
     if (directory.finished().contains(item.id)) continue;
+    if (plan.checkpoint.defaults.makes == Makes::text) sum += kBytesOfAnAnswer;
     const std::uint64_t pixels = static_cast<std::uint64_t>(item.width) * static_cast<std::uint64_t>(item.height);
     if (job.output.images == "png") sum += pixels / 2;
     if (job.output.tensors) sum += pixels * 3 * sizeof(float);
@@ -25,12 +30,15 @@ std::uint64_t least_output_bytes(const Job& job, const Plan& plan, const RunDire
 
 }  // namespace
 
-Plan make_plan(const Job& job, const std::string& dtype, const std::optional<InputShard>& shard) {
+Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::optional<InputShard>& shard) {
   Plan plan;
   plan.checkpoint = inspect(job);
   plan.items = read_items(job, plan.checkpoint.defaults);
-  plan.run_id = run_id(job, plan.checkpoint, dtype, kNumericTables, plan.items);
-  if (shard) plan.shard = take_shard(*shard, plan.items);
+  plan.batch = batch_size(job, plan.checkpoint.defaults.makes, gpu, plan.items.size());
+  Job resolved = job;
+  resolved.dispatch.batch = plan.batch;
+  plan.run_id = run_id(resolved, plan.checkpoint, dtype, kNumericTables, plan.items);
+  if (shard) plan.shard = take_shard(*shard, plan.items, static_cast<std::size_t>(plan.batch));
   return plan;
 }
 
@@ -41,7 +49,7 @@ std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& pla
   settings.directory = job.output.directory;
   settings.run_id = plan.run_id;
   settings.fresh = fresh;
-  settings.pictures = job.output.images == "png";
+  settings.pictures = job.output.images == "png" && plan.checkpoint.defaults.makes == Makes::pictures;
   settings.tensors = job.output.tensors;
   settings.max_attempts = job.limits.max_attempts;
   settings.start.world = launch.size;
@@ -62,11 +70,10 @@ Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory
   for (const Suspect& suspect : directory.suspects()) blames.emplace(suspect.unit, suspect.blames);
   Coordinator::Work work;
   work.finished = directory.finished();
-  for (const Item& item : plan.items) {
-    if (work.finished.contains(item.id)) continue;
-    Unit unit;
-    unit.index = item.index;
-    unit.items = {item};
+  for (Unit& unit : form_units(plan.items, plan.batch)) {
+    const bool done = std::all_of(unit.items.begin(), unit.items.end(),
+                                  [&](const Item& item) { return work.finished.contains(item.id); });
+    if (done) continue;
     if (const auto blamed = blames.find(unit.index); blamed != blames.end()) {
       unit.attempt = 1 + blamed->second;
       work.suspects.push_back(work.units.size());

@@ -21,12 +21,14 @@ namespace trireme {
 struct Plan {
   Checkpoint checkpoint;
   std::vector<Item> items;  // of the whole input, or of this job's shard of it
+  int batch = 1;            // items of a unit
   std::string run_id;       // of the whole input
   std::optional<ShardFile> shard;
 };
 
-/// Reads and checks input and checkpoint folder; touches nothing. `dtype`: float32 or bfloat16.
-Plan make_plan(const Job& job, const std::string& dtype, const std::optional<InputShard>& shard);
+/// Reads and checks input and checkpoint folder; touches nothing. `dtype`: float32 or bfloat16; `gpu`: the ranks have
+/// one each.
+Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::optional<InputShard>& shard);
 
 /// Opens, locks and resumes the run directory; throws when it can't hold what is still to be written.
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
@@ -35,7 +37,7 @@ std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& pla
 /// What bits depend on beside the run id: a resume on others warns.
 std::map<std::string, std::string> run_facts(const std::string& device_name);
 
-/// One unit an item; what earlier jobs finished is left out, suspects are marked.
+/// Units with an item that is not finished; suspects are marked.
 Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory);
 
 }  // namespace trireme

@@ -67,6 +67,22 @@ TEST_F(Shards, ATaskOfAnArrayTakesItsShareByItself) {
   EXPECT_EQ(verify("whole", "array").code, 0);
 }
 
+TEST_F(Shards, KeepTheBatchesOfTheWholeInput) {
+  prepare(prompts(11), "dispatch: {batch: 3}\n");
+  const std::vector<std::string> text = {"--set", "model.family=fake_text"};
+  ASSERT_EQ(run(worker(2, "whole", text)).code, 0);
+  for (int i = 0; i < 3; ++i) {
+    std::vector<std::string> words = text;
+    words.insert(words.end(), {"--shard", std::to_string(i) + "/3"});
+    const Ended ended = run(worker(1, "shared", words));
+    ASSERT_EQ(ended.code, 0) << ended.output;
+  }
+  EXPECT_EQ(merge("shared").code, 0);
+  EXPECT_EQ(verify("whole", "shared").code, 0);
+  const std::string first = text_of(folder("shared") / "shard-00001-of-00003" / "journal.jsonl");
+  EXPECT_NE(first.find("\"ids\":[\"000004\",\"000005\",\"000006\"]"), std::string::npos) << first;
+}
+
 TEST_F(Shards, MoreOfThemThanItemsLeaveNothingOut) {
   prepare(prompts(2));
   ASSERT_EQ(run(worker(1, "whole")).code, 0);

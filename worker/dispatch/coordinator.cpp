@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/image_files.h"
 #include "common/log.h"
 
 namespace trireme {
+namespace {
+
+constexpr std::uint64_t kPictureBytesInHand = std::uint64_t{1} << 30;
+
+}  // namespace
 
 Coordinator::Coordinator(Parts parts, int replicas, std::size_t queue_depth, Work work)
     : parts_(parts),
@@ -50,6 +56,7 @@ std::optional<Unit> Coordinator::next_for(int replica) {
   } else if (static_cast<std::size_t>(load.in_hand) >= parts_.policy.depth(queue_depth_)) {
     return std::nullopt;
   }
+  if (too_many_pictures(load)) return std::nullopt;
   const auto place = parts_.policy.next(replica, loads_);
   if (!place) return std::nullopt;
   const Unit& unit = units_[*place];
@@ -62,7 +69,30 @@ std::optional<Unit> Coordinator::next_for(int replica) {
   parts_.journal.sent(line);
   ++load.in_hand;
   all_begun_[static_cast<std::size_t>(replica)] = false;
+  return with_pictures(unit);
+}
+
+bool Coordinator::too_many_pictures(const ReplicaLoad& load) const {
+  return load.in_hand > 0 && picture_bytes_sum_ > kPictureBytesInHand;
+}
+
+Unit Coordinator::with_pictures(Unit unit) {
+  std::uint64_t bytes = 0;
+  for (Item& item : unit.items) {
+    read_pictures(item);
+    for (const ImageFile& image : item.images) bytes += image.data.size();
+  }
+  if (bytes > 0) picture_bytes_.emplace(unit.index, bytes);
+  picture_bytes_sum_ += bytes;
   return unit;
+}
+
+void Coordinator::left_hands(int replica, std::uint64_t unit) {
+  --loads_.at(static_cast<std::size_t>(replica)).in_hand;
+  if (const auto found = picture_bytes_.find(unit); found != picture_bytes_.end()) {
+    picture_bytes_sum_ -= found->second;
+    picture_bytes_.erase(found);
+  }
 }
 
 std::vector<std::vector<Unit>> Coordinator::first_shares() {
@@ -95,10 +125,8 @@ bool Coordinator::take_deliveries() {
   while (auto delivery = parts_.exchange.take_delivery()) {
     any = true;
     const Unit& unit = units_.at(place_.at(delivery->unit));
-    ReplicaLoad& load = loads_.at(static_cast<std::size_t>(delivery->from));
     ReplicaTotals& totals = totals_.at(static_cast<std::size_t>(delivery->from));
-    --load.in_hand;
-    totals.items += unit.items.size();
+    left_hands(delivery->from, unit.index);
     double seconds = 0;
     for (std::size_t p = 0; p < delivery->seconds.size(); ++p) {
       totals.seconds[p] += delivery->seconds[p];
@@ -107,8 +135,11 @@ bool Coordinator::take_deliveries() {
     totals.transfer_seconds += delivery->transfer_seconds;
     for (std::size_t i = 0; i < unit.items.size(); ++i) {
       const Item& item = unit.items[i];
+      if (records_.contains(item.id)) continue;  // by an earlier job; only others of its batch were open
       Result& result = delivery->results.at(i);
       const double share = seconds / static_cast<double>(unit.items.size());
+      ++totals.items;
+      if (result.text) totals.tokens += result.text->token_ids.size();
       writing_.emplace(item.id, Writing{delivery->from, unit.attempt, share});
       parts_.writers.submit(item, std::move(result));
     }
@@ -129,6 +160,7 @@ bool Coordinator::take_written() {
     record.error = written->error;
     record.picture = written->picture;
     record.tensors = written->tensors;
+    record.text = std::move(written->text);
     record.seed = written->item.seed;
     record.width = written->item.width;
     record.height = written->item.height;
@@ -159,7 +191,7 @@ bool Coordinator::take_returned() {
     if (returned->from == recalled_) recalled_ = -1;
     for (const Unit& unit : returned->units) {
       parts_.journal.returned({unit.index});
-      --loads_.at(static_cast<std::size_t>(returned->from)).in_hand;
+      left_hands(returned->from, unit.index);
       parts_.policy.give_back(returned->from, place_.at(unit.index));
     }
   }

@@ -2,6 +2,10 @@
 // Rank 0's part of the loop: hands units to replicas as the policy says, one credit a finished unit, and results to the
 // writers; writes the journal; decides the end. It moves no bytes itself and knows nothing of models.
 //
+// A unit is handed out with the bytes of its pictures, which are read then and forgotten with the unit; while too many
+// of them are on their way, a replica gets one unit at a time. A unit is redone whole, and what its finished members
+// came to stays as it was.
+//
 // Units that may have killed a rank in an earlier job (suspects) run first, one in hand a replica and nothing beside
 // them; then all others. When nothing is left to hand out, an idle replica gets what the fullest one has not begun.
 
@@ -23,6 +27,7 @@ namespace trireme {
 /// What one replica has done in this job; seconds are sums over its units.
 struct ReplicaTotals {
   std::uint64_t items = 0;
+  std::uint64_t tokens = 0;  // written
   PhaseSeconds seconds{};
   double transfer_seconds = 0, write_seconds = 0;
 };
@@ -72,6 +77,9 @@ class Coordinator {
   bool all_home() const;
   std::optional<Unit> next_for(int replica);
   bool refill();
+  bool too_many_pictures(const ReplicaLoad& load) const;
+  Unit with_pictures(Unit unit);
+  void left_hands(int replica, std::uint64_t unit);
   void recall_for_the_idle();
   void settle(ItemRecord record);
   void end_if_done();
@@ -88,6 +96,8 @@ class Coordinator {
   std::unordered_map<std::string, Writing> writing_;
   std::unordered_map<std::string, ItemRecord> records_;
   std::uint64_t done_ = 0, failed_ = 0;
+  std::unordered_map<std::uint64_t, std::uint64_t> picture_bytes_;  // of units in hand, by Unit::index
+  std::uint64_t picture_bytes_sum_ = 0;
   enum class Stage { suspects, all } stage_ = Stage::suspects;
   bool draining_ = false, finish_sent_ = false;
 };

@@ -1,3 +1,4 @@
 target_sources(trireme_worker_core PRIVATE
+  dispatch/batches.cpp
   dispatch/coordinator.cpp
   dispatch/policy.cpp)

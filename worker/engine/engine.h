@@ -35,6 +35,8 @@ class Engine {
   virtual bool idle() const = 0;
   /// Slices completed so far: what the watchdog looks at.
   virtual std::uint64_t slices_done() const = 0;
+  /// Tokens written so far, those of units under way among them: for the progress line.
+  virtual std::uint64_t tokens_done() const = 0;
 };
 
 }  // namespace trireme

@@ -11,13 +11,17 @@ namespace trireme {
 struct WholeModelEngine::InHand {
   enum class Stage { begun, passing, finishing, planned };
 
-  explicit InHand(Unit u) : unit(std::move(u)) {}
+  explicit InHand(Unit u) : unit(std::move(u)) {
+    for (const Item& item : unit.items) errors.push_back(item.error);
+  }
   Unit unit;
-  std::unique_ptr<Session> session;  // null when the unit failed
+  std::vector<std::string> errors;   // of each item; empty: it can be made
+  std::vector<std::size_t> open;     // places of the items that the session is about
+  std::unique_ptr<Session> session;  // null when nothing is left to make
   Slices slices;                     // of the present stage
   std::size_t next_slice = 0;
   Stage stage = Stage::begun;
-  std::vector<Result> results;
+  std::vector<Result> results;  // of the open items
 
   struct Mark {
     Phase phase;
@@ -65,10 +69,27 @@ void WholeModelEngine::begin_next() {
   current_ = std::make_unique<InHand>(std::move(waiting_.front()));
   waiting_.pop_front();
   try {
-    current_->session = model_.begin(current_->unit, current_->slices);
+    begin(*current_);
   } catch (const ItemError& e) {
-    fail(*current_, e.what());
+    fail_one(*current_, e);
   }
+}
+
+// A session for the items that have no error yet; none if all have one.
+void WholeModelEngine::begin(InHand& unit) {
+  unit.session.reset();
+  unit.slices.clear();
+  unit.next_slice = 0;
+  unit.stage = InHand::Stage::begun;
+  unit.results.clear();
+  unit.open.clear();
+  Unit rest{unit.unit.index, {}, unit.unit.attempt};
+  for (std::size_t i = 0; i < unit.errors.size(); ++i) {
+    if (!unit.errors[i].empty()) continue;
+    unit.open.push_back(i);
+    rest.items.push_back(unit.unit.items[i]);
+  }
+  if (!rest.items.empty()) unit.session = model_.begin(rest, unit.slices);
 }
 
 void WholeModelEngine::run_slice() {
@@ -87,9 +108,9 @@ void WholeModelEngine::run_slice() {
       in_flight_.back().record(model_.device());
     }
   } catch (const ItemError& e) {
-    fail(unit, e.what());
+    fail_one(unit, e);
   } catch (const c10::OutOfMemoryError& e) {
-    fail(unit, std::string("out of device memory: lower the size, or set memory.vae_tiling: true (") +
+    fail(unit, std::string("out of device memory: lower the size or dispatch.batch, or set memory.vae_tiling: true (") +
                    e.what_without_backtrace() + ")");
   }
   const bool all_enqueued = unit.stage == InHand::Stage::planned && unit.next_slice == unit.slices.size();
@@ -120,17 +141,66 @@ void WholeModelEngine::plan_more(InHand& unit) {
   }
 }
 
-// The items of a failed unit all fail with the same reason.
+// All open items fail with the same reason.
 void WholeModelEngine::fail(InHand& unit, const std::string& why) {
+  for (const std::size_t place : unit.open) unit.errors[place] = why;
   unit.session.reset();
   unit.slices.clear();
+  unit.next_slice = 0;
   unit.results.clear();
-  for (const Item& item : unit.unit.items) {
-    Result result;
-    result.id = item.id;
-    result.error = why;
-    unit.results.push_back(std::move(result));
+  unit.open.clear();
+}
+
+// One item fails and the others begin again, until those that are left can be begun.
+void WholeModelEngine::fail_one(InHand& unit, const ItemError& error) {
+  std::string why = error.what();
+  std::optional<std::size_t> item = error.item();
+  for (;;) {
+    if (!item || *item >= unit.open.size()) return fail(unit, why);
+    unit.errors[unit.open[*item]] = why;
+    try {
+      return begin(unit);
+    } catch (const ItemError& e) {
+      why = e.what();
+      item = e.item();
+    }
   }
+}
+
+std::uint64_t WholeModelEngine::tokens_done() const {
+  std::uint64_t sum = tokens_done_;
+  if (current_ && current_->session) sum += current_->session->tokens();
+  for (const auto& unit : completing_) {
+    if (unit->session) sum += unit->session->tokens();
+  }
+  return sum;
+}
+
+// Seconds of each phase, and every item's result in the unit's order.
+Finished WholeModelEngine::finished(InHand& unit) const {
+  Finished finished;
+  const device::Event* first_token = &unit.end;
+  for (std::size_t i = 0; i < unit.marks.size(); ++i) {
+    const device::Event& until = i + 1 < unit.marks.size() ? unit.marks[i + 1].start : unit.end;
+    finished.seconds[static_cast<std::size_t>(unit.marks[i].phase)] += until.seconds_since(unit.marks[i].start);
+    if (unit.marks[i].phase == Phase::decode && first_token == &unit.end) first_token = &unit.marks[i].start;
+  }
+  if (unit.results.size() != unit.open.size()) {
+    throw Error(ExitCode::internal, "the model made " + std::to_string(unit.results.size()) + " results of " +
+                                        std::to_string(unit.open.size()) + " items");
+  }
+  for (std::size_t i = 0; i < unit.errors.size(); ++i) {
+    finished.results.push_back({unit.unit.items[i].id, unit.errors[i], {}, {}, {}, {}});
+  }
+  for (std::size_t i = 0; i < unit.open.size(); ++i) {
+    Result& result = finished.results[unit.open[i]] = std::move(unit.results[i]);
+    if (const auto complete = std::exchange(result.complete, {})) complete(result);
+    if (!result.text) continue;
+    result.text->first_token_seconds = first_token->seconds_since(unit.marks.front().start);
+    result.text->decode_seconds = unit.end.seconds_since(*first_token);
+  }
+  finished.unit = std::move(unit.unit);
+  return finished;
 }
 
 bool WholeModelEngine::collect() {
@@ -142,15 +212,8 @@ bool WholeModelEngine::collect() {
   }
   while (!completing_.empty() && completing_.front()->end.done()) {
     InHand& unit = *completing_.front();
-    for (Result& result : unit.results) {
-      if (const auto complete = std::exchange(result.complete, {})) complete(result);
-    }
-    Finished finished{std::move(unit.unit), std::move(unit.results), {}};
-    for (std::size_t i = 0; i < unit.marks.size(); ++i) {
-      const device::Event& until = i + 1 < unit.marks.size() ? unit.marks[i + 1].start : unit.end;
-      finished.seconds[static_cast<std::size_t>(unit.marks[i].phase)] += until.seconds_since(unit.marks[i].start);
-    }
-    finished_.push_back(std::move(finished));
+    if (unit.session) tokens_done_ += unit.session->tokens();
+    finished_.push_back(finished(unit));
     completing_.pop_front();
     any = true;
   }

@@ -1,11 +1,13 @@
 #pragma once
 // The engine of a rank that holds the whole model: one unit at a time enters the device's queue, the next one begins
-// while the last slices of the one before are still in flight.
+// while the last slices of the one before are still in flight. An item of a batch that can't be made fails alone: the
+// unit begins again without it.
 
 #include <chrono>
 #include <deque>
 #include <memory>
 
+#include "common/errors.h"
 #include "worker/device.h"
 #include "worker/engine/engine.h"
 
@@ -27,13 +29,17 @@ class WholeModelEngine final : public Engine {
   std::optional<Finished> take() override;
   bool idle() const override;
   std::uint64_t slices_done() const override { return slices_done_; }
+  std::uint64_t tokens_done() const override;
 
  private:
   struct InHand;  // a unit that has begun
   void begin_next();
+  void begin(InHand& unit);
   void run_slice();
   void plan_more(InHand& unit);
   void fail(InHand& unit, const std::string& why);
+  void fail_one(InHand& unit, const ItemError& error);
+  Finished finished(InHand& unit) const;
   bool collect();
 
   Model& model_;
@@ -43,7 +49,7 @@ class WholeModelEngine final : public Engine {
   std::deque<std::unique_ptr<InHand>> completing_;  // all enqueued, not all done
   std::deque<device::Event> in_flight_;             // one a slice
   std::deque<Finished> finished_;
-  std::uint64_t slices_done_ = 0;
+  std::uint64_t slices_done_ = 0, tokens_done_ = 0;
 };
 
 }  // namespace trireme

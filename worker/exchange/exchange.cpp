@@ -1,5 +1,6 @@
 #include "worker/exchange/exchange.h"
 
+#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -26,7 +27,8 @@ struct Exchange::Impl {
         clock(settings.clock ? std::move(settings.clock) : steady_seconds),
         stream(transport.device(), /*high_priority=*/true),
         worker(transport),
-        heard(static_cast<std::size_t>(transport.size()), clock()) {
+        heard(static_cast<std::size_t>(transport.size()), clock()),
+        tokens(static_cast<std::size_t>(transport.size())) {
     if (transport.rank() == 0) rank_zero.emplace(transport, settings.pool_bytes, clock);
   }
 
@@ -43,7 +45,8 @@ struct Exchange::Impl {
   device::Stream stream;
   WorkerSide worker;
   std::optional<RankZeroSide> rank_zero;
-  std::vector<double> heard;  // when, of each rank
+  std::vector<double> heard;          // when, of each rank
+  std::vector<std::uint64_t> tokens;  // of each rank, by its last pulse
 };
 
 RankZeroSide& Exchange::Impl::coordinator() {
@@ -79,8 +82,9 @@ void Exchange::Impl::dispatch(int from, const message::Any& message) {
                  [&](const message::Drain& m) { to_rank_zero(m); },
                  [&](const message::FinishAck& m) { to_rank_zero(m); }, [&](const message::Grant& m) { to_worker(m); },
                  [&](const message::Recall& m) { to_worker(m); }, [&](const message::Finish& m) { to_worker(m); },
-                 [&](const message::Pulse&) {
+                 [&](const message::Pulse& m) {
                    if (!rank_zero && from != 0) throw Error(ExitCode::internal, "only rank 0 may say this");
+                   tokens[static_cast<std::size_t>(from)] = m.tokens;
                  }},
       message);
 }
@@ -159,10 +163,11 @@ void Exchange::ask_to_drain() {
   if (!impl_->ending()) impl_->transport.send(0, message::encode(message::Drain{}));
 }
 
-void Exchange::send_pulse() {
+void Exchange::send_pulse(std::uint64_t tokens) {
   if (impl_->ending()) return;  // nobody listens any more
   Transport& transport = impl_->transport;
-  if (transport.rank() != 0) transport.send(0, message::encode(message::Pulse{}));
+  impl_->tokens[static_cast<std::size_t>(transport.rank())] = tokens;
+  if (transport.rank() != 0) transport.send(0, message::encode(message::Pulse{tokens}));
   for (int rank = 1; transport.rank() == 0 && rank < transport.size(); ++rank) {
     transport.send(rank, message::encode(message::Pulse{}));
   }
@@ -172,6 +177,10 @@ double Exchange::seconds_since_heard_from(int rank) const {
   impl_->check_rank_of(rank);
   if (rank == impl_->transport.rank()) return 0;
   return impl_->clock() - impl_->heard[static_cast<std::size_t>(rank)];
+}
+
+std::uint64_t Exchange::tokens() const {
+  return std::accumulate(impl_->tokens.begin(), impl_->tokens.end(), std::uint64_t{0});
 }
 
 bool Exchange::outstanding() const {

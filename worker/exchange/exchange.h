@@ -58,8 +58,9 @@ class Exchange {
   bool recall_wanted();
   void return_units(std::vector<Unit> units);
   void ask_to_drain();  // this rank got USR1: tells rank 0
-  /// A sign of life: a worker's to rank 0, rank 0's to all, so that a stopped rank 0 is noticed too.
-  void send_pulse();
+  /// A sign of life: a worker's to rank 0, rank 0's to all, so that a stopped rank 0 is noticed too. `tokens`: what
+  /// this rank has written so far.
+  void send_pulse(std::uint64_t tokens = 0);
   double seconds_since_heard_from(int rank) const;  // any message counts; rank 0 hears all, a worker only rank 0
   bool outstanding() const;                         // results, grants or transfers not complete: not idle
 
@@ -78,7 +79,8 @@ class Exchange {
   /// way and units not begun; whatever the worker holds afterwards has begun.
   void recall(int from);
   std::optional<Returned> take_returned();
-  bool drain_asked() const;  // some rank asked
+  bool drain_asked() const;      // some rank asked
+  std::uint64_t tokens() const;  // of all ranks, as of their last pulses
   /// When all credits are home and the writers are durable: Error(internal) while a unit is out or a delivery waits.
   void finish(ExitCode code);
 

@@ -13,8 +13,10 @@
 
 namespace trireme::message {
 
-// Both ways between a worker and rank 0.
-struct Pulse {};  // still there
+// Both ways between a worker and rank 0: still there.
+struct Pulse {
+  std::uint64_t tokens = 0;  // a worker's, written so far
+};
 
 // A worker to rank 0.
 struct Offer {

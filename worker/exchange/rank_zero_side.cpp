@@ -11,6 +11,14 @@ namespace {
 [[noreturn]] void refuse(const std::string& what) { throw Error(ExitCode::internal, what); }
 std::string unit_name(std::uint64_t unit) { return "unit " + std::to_string(unit); }
 
+/// What is kept of a unit that has left: the bytes of its pictures are the replica's now.
+Unit without_pictures(Unit unit) {
+  for (Item& item : unit.items) {
+    for (ImageFile& image : item.images) std::string().swap(image.data);
+  }
+  return unit;
+}
+
 }  // namespace
 
 RankZeroSide::RankZeroSide(Transport& transport, std::size_t pool_bytes, std::function<double()> clock)
@@ -61,7 +69,7 @@ void RankZeroSide::handle(int from, const message::FinishAck&) {
 
 void RankZeroSide::sent(int to, const std::vector<Unit>& units) {
   for (const Unit& unit : units) {
-    if (!replica(to).held.emplace(unit.index, Held{unit, Held::State::there}).second) {
+    if (!replica(to).held.emplace(unit.index, Held{without_pictures(unit), Held::State::there}).second) {
       refuse(unit_name(unit.index) + " is sent twice to rank " + std::to_string(to));
     }
   }
@@ -91,7 +99,7 @@ bool RankZeroSide::grant_refills() {
     granted.bytes = codec::upload(codec::encode_units({&unit, 1}), transport_.device(), granted.staged);
     granted.grant = {0, Direction::receive, unit.index, granted.bytes.nbytes()};
     const std::uint64_t index = unit.index;
-    if (!to.held.emplace(index, Held{std::move(unit)}).second) {
+    if (!to.held.emplace(index, Held{without_pictures(std::move(unit))}).second) {
       refuse(unit_name(index) + " is sent twice to rank " + std::to_string(rank));
     }
     grant(std::move(granted));

@@ -1,5 +1,7 @@
 target_sources(trireme_worker_core PRIVATE
+  models/fake/directives.cpp
   models/fake/fake_model.cpp
+  models/fake/fake_text.cpp
   models/list.cpp
   models/load.cpp
   models/newbie_image/config.cpp

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "common/log.h"
@@ -19,6 +20,10 @@ ProgressState Monitor::progress(double seconds) const {
   state.total = subject_.plan.items.size();
   state.done_before = settled_before_;
   state.seconds = seconds;
+  state.text = subject_.plan.checkpoint.defaults.makes == Makes::text;
+  std::uint64_t delivered = 0;
+  for (const ReplicaTotals& of : subject_.coordinator.totals()) delivered += of.tokens;
+  state.tokens = std::max(delivered, subject_.exchange.tokens());  // pulses are a second old at times
   const auto& totals = subject_.coordinator.totals();
   for (std::size_t rank = 0; totals.size() > 1 && rank < totals.size(); ++rank) {
     if (totals[rank].items == 0) continue;
@@ -45,6 +50,8 @@ Status Monitor::status(const ProgressState& progress) const {
   status.failed = progress.failed;
   status.seconds = progress.seconds;
   status.items_per_second = items_per_second(progress);
+  status.tokens = progress.tokens;
+  status.tokens_per_second = tokens_per_second(progress);
   status.seconds_left = seconds_left(progress);
   status.slowest_rank = progress.slowest_rank;
   return status;
@@ -62,6 +69,7 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
   summary.done = subject_.coordinator.done();
   summary.failed = subject_.coordinator.failed();
   summary.seconds = ranks.at(0).loop_seconds;
+  summary.text = subject_.plan.checkpoint.defaults.makes == Makes::text;
   for (const RankReport& rank : ranks) {
     const ReplicaTotals& made = subject_.coordinator.totals().at(static_cast<std::size_t>(rank.rank));
     RankSummary row;
@@ -69,6 +77,7 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
     row.host = rank.host;
     row.device = rank.device;
     row.items = made.items;
+    row.tokens = made.tokens;
     row.seconds = {rank.load_seconds, made.seconds[0],       made.seconds[1],   made.seconds[2],
                    made.seconds[3],   made.transfer_seconds, made.write_seconds};
     row.busy_seconds = rank.busy_seconds;
@@ -105,7 +114,9 @@ void Monitor::finish(ExitCode code, const std::vector<RankReport>& ranks) {
   last.exit_code = static_cast<int>(code);
   write_status(paths.status(), last);
   std::fprintf(stderr, "%s", closing_table(total).c_str());
-  if (subject_.job.output.images == "png") {
+  if (total.text) {
+    std::fprintf(stderr, "trireme: answers are in %s\n", paths.results().c_str());
+  } else if (subject_.job.output.images == "png") {
     std::fprintf(stderr, "trireme: pictures are in %s\n", paths.images().c_str());
   }
 }

@@ -20,6 +20,7 @@ class Monitor {
     const Plan& plan;
     const RunDirectory& directory;
     const Transport& transport;
+    const Exchange& exchange;
     const Coordinator& coordinator;
   };
   Monitor(Subject subject, ProgressMode mode);

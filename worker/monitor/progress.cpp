@@ -41,6 +41,10 @@ double items_per_second(const ProgressState& state) {
   return state.seconds > 0 ? static_cast<double>(settled(state) - state.done_before) / state.seconds : 0;
 }
 
+double tokens_per_second(const ProgressState& state) {
+  return state.seconds > 0 ? static_cast<double>(state.tokens) / state.seconds : 0;
+}
+
 double seconds_left(const ProgressState& state) {
   const double rate = items_per_second(state);
   return rate > 0 ? static_cast<double>(state.total - settled(state)) / rate : -1;
@@ -49,16 +53,23 @@ double seconds_left(const ProgressState& state) {
 std::string describe(const ProgressState& state) {
   std::string text = std::to_string(settled(state)) + "/" + std::to_string(state.total) + " done";
   if (state.failed > 0) text += " · " + std::to_string(state.failed) + " failed";
+  const char* item = state.text ? "req" : "img";
+  if (state.tokens > 0) {
+    char figure[64];
+    std::snprintf(figure, sizeof figure, " · %llu tokens · %.3g tok/s", static_cast<unsigned long long>(state.tokens),
+                  tokens_per_second(state));
+    text += figure;
+  }
   if (const double rate = items_per_second(state); rate > 0) {
     char figure[48];
-    std::snprintf(figure, sizeof figure, " · %.3g img/s", rate);
+    std::snprintf(figure, sizeof figure, " · %.3g %s/s", rate, item);
     text += figure;
     if (settled(state) < state.total) text += " · " + duration(seconds_left(state)) + " left";
   }
   if (state.slowest_rank >= 0) {
     char figure[64];
-    std::snprintf(figure, sizeof figure, " · slowest rank %d (%.3g s/img)", state.slowest_rank,
-                  state.slowest_seconds_per_item);
+    std::snprintf(figure, sizeof figure, " · slowest rank %d (%.3g s/%s)", state.slowest_rank,
+                  state.slowest_seconds_per_item, item);
     text += figure;
   }
   return text;

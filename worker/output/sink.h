@@ -7,10 +7,12 @@
 #include <array>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/checkpoint.h"
 #include "common/item.h"
 #include "common/job.h"
 #include "common/journal_lines.h"
@@ -37,6 +39,7 @@ struct SinkSettings {
 struct Written {
   Item item;
   FileRecord picture, tensors;
+  std::optional<TextResult> text;
   double seconds = 0;  // to encode, write and sync
   std::string error;   // why the item failed; empty: done
 };
@@ -58,7 +61,7 @@ struct SinkEntry {
 };
 inline constexpr std::array kSinks{SinkEntry{"png", make_png_sink}, SinkEntry{"tensors", make_tensors_sink}};
 
-/// Names from `kSinks` that the job asks for; may be none.
-std::vector<std::string_view> sink_names(const Job::Output& output);
+/// Names from `kSinks` that the job asks for; may be none. Text needs no file: it is in the journal.
+std::vector<std::string_view> sink_names(const Job::Output& output, Makes makes);
 
 }  // namespace trireme

@@ -37,6 +37,7 @@ void Writers::submit(Item item, Result result) {
   Work work{std::move(result), {}};
   work.written.item = std::move(item);
   work.written.error = work.result.error;
+  work.written.text = std::move(work.result.text);
   ++in_hand_;
   {
     const std::lock_guard lock(mutex_);

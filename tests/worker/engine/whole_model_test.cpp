@@ -5,6 +5,7 @@
 
 #include "common/errors.h"
 #include "worker/models/fake/fake_model.h"
+#include "worker/models/fake/fake_text.h"
 #include "worker/models/list.h"
 
 namespace trireme {
@@ -131,6 +132,82 @@ TEST_F(WholeModelEngineTest, ReturnsWithinItsBudgetOfHostTime) {
   engine.progress();
   EXPECT_LE(engine.slices_done() - before, 3u);
   EXPECT_GT(run_out(engine).at(0).seconds[static_cast<std::size_t>(Phase::denoise)], 0.5);
+}
+
+/// Requests that are answered together.
+class BatchTest : public testing::Test {
+ protected:
+  static Unit batch(const std::vector<std::string>& prompts) {
+    Unit unit;
+    for (const std::string& prompt : prompts) {
+      Item item;
+      item.id = "item" + std::to_string(unit.items.size());
+      item.messages = {{"user", {{ContentPart::Kind::text, prompt, 0}}}};
+      item.max_new_tokens = 4;
+      unit.items.push_back(item);
+    }
+    return unit;
+  }
+  std::vector<Result> answer(const Unit& unit) {
+    WholeModelEngine engine(*model_);
+    engine.submit(unit);
+    while (engine.progress() || engine.slices_done() == 0) {
+      if (auto finished = engine.take()) {
+        tokens_ = engine.tokens_done();
+        return std::move(finished->results);
+      }
+    }
+    return {};
+  }
+
+  Job job_;
+  std::unique_ptr<Model> model_ = make_fake_text_model(ModelSettings{job_, at::kCPU, at::kFloat});
+  std::uint64_t tokens_ = 0;
+};
+
+TEST_F(BatchTest, RowsEndByThemselvesAndTheSessionWithTheLast) {
+  const auto results = answer(batch({"length=1", "as long as may be"}));
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].text->token_ids.size(), 2u) << "with the end";
+  EXPECT_EQ(results[0].text->finish_reason, FinishReason::stop);
+  EXPECT_EQ(results[1].text->token_ids.size(), 4u);
+  EXPECT_EQ(results[1].text->finish_reason, FinishReason::length);
+  EXPECT_GT(results[1].text->first_token_seconds, 0);
+  EXPECT_GT(results[1].text->decode_seconds, 0);
+  EXPECT_EQ(tokens_, 6u);
+}
+
+TEST_F(BatchTest, AnItemThatFailsLeavesTheOthersAsTheyAre) {
+  const auto alone = answer(batch({"a", "b"}));
+  for (const std::vector<std::string>& prompts :
+       {std::vector<std::string>{"fail", "a", "b"}, {"a", "fail", "b"}, {"fail", "a", "fail", "b", "fail"}}) {
+    const auto results = answer(batch(prompts));
+    ASSERT_EQ(results.size(), prompts.size());
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      EXPECT_EQ(results[i].id, "item" + std::to_string(i));
+      EXPECT_EQ(results[i].error, prompts[i] == "fail" ? "the prompt asks to fail" : "");
+      if (prompts[i] != "fail") {
+        EXPECT_EQ(results[i].text->text, alone[prompts[i] == "a" ? 0 : 1].text->text);
+      }
+    }
+  }
+}
+
+// A picture is decoded in a slice: the unit has begun by then.
+TEST_F(BatchTest, ADamagedPictureFailsItsItemInTheMiddleOfTheWork) {
+  Unit unit = batch({"a", "b", "c"});
+  unit.items[1].images = {{"broken.png", "", "", 3, "not"}};
+  const auto results = answer(unit);
+  EXPECT_EQ(results.at(1).error, "broken.png: neither PNG nor JPEG");
+  EXPECT_TRUE(results.at(0).text && results.at(2).text);
+}
+
+TEST_F(BatchTest, WhatWasFoundWrongBeforeNoModelSees) {
+  Unit unit = batch({"throw", "b"});
+  unit.items[0].error = "nobody could read it";
+  EXPECT_EQ(answer(unit).at(0).error, "nobody could read it");
+  unit.items.pop_back();
+  EXPECT_EQ(answer(unit).at(0).error, "nobody could read it");
 }
 
 }  // namespace trireme

@@ -25,6 +25,18 @@ TEST(Progress, RateCountsOnlyThisJobsItems) {
   EXPECT_EQ(describe(state), "32/40 done · 2 failed · 0.6 img/s · 13s left · slowest rank 3 (2.5 s/img)");
 }
 
+TEST(Progress, OfTextStreamsTokens) {
+  ProgressState state;
+  state.text = true;
+  state.total = 8;
+  state.seconds = 4;
+  EXPECT_EQ(describe(state), "0/8 done");
+  state.tokens = 500;
+  EXPECT_EQ(describe(state), "0/8 done · 500 tokens · 125 tok/s") << "before the first answer is complete";
+  state.done = 2;
+  EXPECT_EQ(describe(state), "2/8 done · 500 tokens · 125 tok/s · 0.5 req/s · 12s left");
+}
+
 TEST(Progress, TheBarFitsTheTerminal) {
   ProgressState state;
   state.done = 5;

@@ -152,12 +152,14 @@ TEST(Sinks, AreThoseTheJobAsksFor) {
   Job::Output output;
   output.images = "png";
   output.tensors = false;
-  EXPECT_EQ(sink_names(output), (std::vector<std::string_view>{"png"}));
+  EXPECT_EQ(sink_names(output, Makes::pictures), (std::vector<std::string_view>{"png"}));
   output.tensors = true;
-  EXPECT_EQ(sink_names(output), (std::vector<std::string_view>{"png", "tensors"}));
+  EXPECT_EQ(sink_names(output, Makes::pictures), (std::vector<std::string_view>{"png", "tensors"}));
   output.images = "none";
   output.tensors = false;
-  EXPECT_TRUE(sink_names(output).empty());
+  EXPECT_TRUE(sink_names(output, Makes::pictures).empty());
+  output.images = "png";
+  EXPECT_TRUE(sink_names(output, Makes::text).empty()) << "text is in the journal";
 }
 
 }  // namespace trireme

@@ -4,13 +4,9 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
-#include <chrono>
-#include <csignal>
-#include <cstdlib>
-#include <sstream>
-#include <thread>
 
 #include "common/errors.h"
+#include "worker/models/fake/directives.h"
 #include "worker/models/list.h"
 
 namespace trireme {
@@ -18,25 +14,6 @@ namespace {
 
 constexpr int kLayers = 4;
 constexpr int kChannels = 4, kGrid = 8;  // latents
-
-struct Directives {
-  double cost_seconds = 0;
-  bool fail = false, throw_error = false, hang = false;
-  int crash_signal = 0;
-};
-
-Directives read_directives(const std::string& prompt) {
-  Directives result;
-  std::istringstream words(prompt);
-  for (std::string word; words >> word;) {
-    if (word.starts_with("cost=")) result.cost_seconds = std::atof(word.c_str() + 5);
-    if (word.starts_with("crash=")) result.crash_signal = std::atoi(word.c_str() + 6);
-    result.fail = result.fail || word == "fail";
-    result.throw_error = result.throw_error || word == "throw";
-    result.hang = result.hang || word == "hang";
-  }
-  return result;
-}
 
 class FakeSession final : public Session {
  public:
@@ -56,7 +33,7 @@ class FakeModel final : public Model {
 
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override {
     const Item& item = unit.items.at(0);
-    const Directives directives = read_directives(item.prompt);
+    const Directives directives = Directives(item.prompt);
     if (directives.fail) throw ItemError("the prompt asks to fail");
     auto session = std::make_unique<FakeSession>(unit, directives);
     session->passes = item.steps;
@@ -123,11 +100,7 @@ class FakeModel final : public Model {
   static FakeSession& cast(Session& session) { return static_cast<FakeSession&>(session); }
 
   static void run_layer(FakeSession& s, int layer) {
-    const Directives& d = s.directives;
-    if (d.throw_error) throw Error(ExitCode::internal, "the prompt of item " + s.item().id + " asks for an error");
-    if (d.crash_signal != 0) std::raise(d.crash_signal);
-    while (d.hang) std::this_thread::sleep_for(std::chrono::seconds(1));
-    std::this_thread::sleep_for(std::chrono::duration<double>(d.cost_seconds / (s.passes * s.halves * kLayers)));
+    s.directives.act(s.item().id, 1.0 / (s.passes * s.halves * kLayers));
     s.hidden = at::sin(s.hidden * (1.0 + 0.1 * layer));
   }
 

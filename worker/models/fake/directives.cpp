@@ -1,0 +1,32 @@
+#include "worker/models/fake/directives.h"
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+#include <thread>
+
+#include "common/errors.h"
+
+namespace trireme {
+
+Directives::Directives(const std::string& prompt) {
+  std::istringstream words(prompt);
+  for (std::string word; words >> word;) {
+    if (word.starts_with("cost=")) cost_seconds = std::atof(word.c_str() + 5);
+    if (word.starts_with("length=")) length = std::atoi(word.c_str() + 7);
+    if (word.starts_with("crash=")) crash_signal = std::atoi(word.c_str() + 6);
+    fail = fail || word == "fail";
+    throw_error = throw_error || word == "throw";
+    hang = hang || word == "hang";
+  }
+}
+
+void Directives::act(const std::string& id, double share) const {
+  if (throw_error) throw Error(ExitCode::internal, "the prompt of item " + id + " asks for an error");
+  if (crash_signal != 0) std::raise(crash_signal);
+  while (hang) std::this_thread::sleep_for(std::chrono::seconds(1));
+  std::this_thread::sleep_for(std::chrono::duration<double>(cost_seconds * share));
+}
+
+}  // namespace trireme
