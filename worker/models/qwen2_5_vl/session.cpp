@@ -8,21 +8,29 @@ namespace trireme::qwen2_5_vl {
 
 void TextSession::note_ended() {
   const at::Device device = ended.device();
-  Note note{device::host_buffer(rows.size(), device), {}, pass};
+  Note note{device::host_buffer(rows.size(), device), {}};
   note.flags.copy_(ended.view(at::kByte), /*non_blocking=*/true);
   note.copied.record(device);
   notes_.push_back(std::move(note));
 }
 
-bool TextSession::done() const {
+void TextSession::read_notes() const {
   while (!notes_.empty() && notes_.front().copied.done()) {
-    const Note& note = notes_.front();
-    const auto* flags = note.flags.data_ptr<std::uint8_t>();
-    all_ended_ = std::all_of(flags, flags + rows.size(), [](std::uint8_t flag) { return flag != 0; });
-    known_passes_ = note.passes;
+    const auto* flags = notes_.front().flags.data_ptr<std::uint8_t>();
+    known_tokens_ += known_open_;  // each row that was open has written one more
+    known_open_ = static_cast<std::size_t>(std::count(flags, flags + rows.size(), std::uint8_t{0}));
     notes_.pop_front();
   }
-  return all_ended_ || pass == passes;
+}
+
+bool TextSession::done() const {
+  read_notes();
+  return known_open_ == 0 || pass == passes;
+}
+
+std::uint64_t TextSession::tokens() const {
+  read_notes();
+  return known_tokens_;
 }
 
 }  // namespace trireme::qwen2_5_vl

@@ -40,7 +40,7 @@ class TextSession final : public Session {
   explicit TextSession(const Unit& u) : Session(u), rows(u.items.size()) {}
 
   bool done() const override;
-  std::uint64_t tokens() const override { return static_cast<std::uint64_t>(known_passes_) * rows.size(); }
+  std::uint64_t tokens() const override;
   std::int64_t row_count() const { return static_cast<std::int64_t>(rows.size()); }
 
   std::vector<Row> rows;
@@ -52,18 +52,19 @@ class TextSession final : public Session {
   at::Tensor row_lengths;  // [rows] int64: most tokens of each row
   at::Tensor end_tokens;   // int64
 
-  /// Copies `ended` to the host, without waiting.
+  /// Copies `ended` to the host, without waiting. Once a pass.
   void note_ended();
 
  private:
+  void read_notes() const;
+
   struct Note {
     at::Tensor flags;  // pinned
     device::Event copied;
-    int passes;  // behind the copy
   };
-  mutable std::deque<Note> notes_;  // copies under way
-  mutable int known_passes_ = 0;
-  mutable bool all_ended_ = false;
+  mutable std::deque<Note> notes_;                      // copies under way
+  mutable std::size_t known_open_ = unit.items.size();  // rows
+  mutable std::uint64_t known_tokens_ = 0;
 };
 
 }  // namespace trireme::qwen2_5_vl
