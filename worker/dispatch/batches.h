@@ -15,8 +15,8 @@ namespace trireme {
 /// less than 32 units.
 int batch_size(const Job& job, Makes makes, bool gpu, std::size_t items);
 
-/// Neighbours in the whole input, `batch` at a time; the last unit of the input may have fewer. `items`: of whole units,
-/// in order; perhaps not all there are.
+/// Neighbours in the whole input, `batch` at a time; the last unit of the input may have fewer. `items`: of whole
+/// units, in order; perhaps not all there are.
 std::vector<Unit> form_units(const std::vector<Item>& items, int batch);
 
 }  // namespace trireme
