@@ -3,21 +3,43 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "common/command_output.h"
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/library_versions.h"
+#include "launcher/doctor.h"
 #include "launcher/merge.h"
 #include "launcher/run.h"
 #include "launcher/sheet.h"
 #include "launcher/slurm.h"
 #include "launcher/tokenize.h"
 #include "launcher/verify.h"
+#include "launcher/worker_path.h"
+
+namespace {
+
+/// The worker knows all libraries; a login node may not be able to start it.
+std::string version_text() {
+  using namespace trireme;
+  try {
+    if (auto text = output_of({worker_beside_us(), "--version"}))
+      return text->substr(0, text->find_last_not_of('\n') + 1);
+  } catch (const Error&) {
+  }
+  std::string text = std::string("trireme ") + TRIREME_VERSION;
+  for (const LibraryVersion& version : common_library_versions()) text += "\n" + to_text(version);
+  return text + "\ntrireme-worker does not start here: its libraries are not known";
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace trireme;
   fill_standard_streams();
   CLI::App app("Trireme: generative models on many GPUs, one MPI rank a GPU.", "trireme");
-  app.set_version_flag("--version", TRIREME_VERSION);
+  app.set_version_flag("--version", version_text);
   app.require_subcommand(1);
+  add_doctor(app);
   add_merge(app);
   add_run(app);
   add_sheet(app);

@@ -12,6 +12,7 @@ struct Arguments {
   std::vector<std::string> overrides;  // --set a.b=c
   std::string shard;                   // --shard i/n
   std::string progress = "auto";       // auto | bar | lines | none
+  bool doctor = false, json = false;   // look at the launch instead of working; as JSON
   bool fresh = false;                  // start over
   bool dry_run = false;                // check everything that can be checked without loading the model
   bool allow_singleton = false;        // N independent jobs of one rank are wanted

@@ -6,6 +6,7 @@
 
 #include "common/files.h"
 #include "worker/arguments.h"
+#include "worker/doctor/doctor.h"
 #include "worker/fatal.h"
 #include "worker/job_run.h"
 #include "worker/signals.h"
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
   try {
     session.emplace(arguments->allow_singleton);
     launch = session->launch();
-    return static_cast<int>(run_job(*arguments, launch));
+    return static_cast<int>(arguments->doctor ? run_doctor(*arguments, launch) : run_job(*arguments, launch));
   } catch (const Error& e) {
     die(launch, e.code(), e.what());
   } catch (const std::exception& e) {

@@ -1,5 +1,6 @@
 target_sources(trireme_worker_core PRIVATE
   transport/launch.cpp
+  transport/library_versions.cpp
   transport/list.cpp
   transport/local_copies.cpp
   transport/mpi_handles.cpp

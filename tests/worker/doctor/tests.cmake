@@ -1,0 +1,13 @@
+add_executable(doctor_test doctor/findings_test.cpp)
+target_link_libraries(doctor_test PRIVATE trireme_worker_core GTest::gmock GTest::gtest_main)
+add_test(NAME doctor_test COMMAND doctor_test)
+set_tests_properties(doctor_test PROPERTIES TIMEOUT 60)
+
+add_executable(doctor_checks_test doctor/checks_test.cpp)
+target_link_libraries(doctor_checks_test PRIVATE trireme_ranks_main)
+add_test(NAME doctor_checks_self COMMAND doctor_checks_test self)
+set_tests_properties(doctor_checks_self PROPERTIES TIMEOUT 60)
+foreach(ranks 2 3 4)
+  add_mpi_test(NAME doctor_checks_mpi_${ranks} RANKS ${ranks} COMMAND doctor_checks_test mpi)
+endforeach()
+add_mpi_test(NAME doctor_checks_nccl_2 RANKS 2 COMMAND doctor_checks_test nccl)
