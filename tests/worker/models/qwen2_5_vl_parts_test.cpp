@@ -156,5 +156,28 @@ TEST(QwenConfig, RefusesWhatItCanNotComputeByName) {
   EXPECT_NE(message([](Json& c) { c.erase("vision_config"); }).find("vision_config"), std::string::npos);
 }
 
+TEST(QwenConfig, AHeadIsTiedWhenTheFilesSaySoOrHaveNone) {
+  const auto tied = [](const std::string& name, auto change) {
+    test::QwenGolden golden(name);
+    nlohmann::json config = nlohmann::json::parse(golden.files.parts["model"].config);
+    change(config);
+    golden.files.parts["model"].config = config.dump();
+    return read_config(golden.files).tied_head;
+  };
+  using Json = nlohmann::json;
+  EXPECT_FALSE(tied("qwen2_5_vl_released", [](Json&) {}));
+  EXPECT_TRUE(tied("qwen2_5_vl_released", [](Json& c) { c["tie_word_embeddings"] = true; }));
+  EXPECT_TRUE(tied("qwen2_5_vl_resaved", [](Json&) {}));
+  const auto silent = [](Json& c) {
+    c.erase("tie_word_embeddings");
+    if (c.contains("text_config")) c["text_config"].erase("tie_word_embeddings");
+  };
+  EXPECT_FALSE(tied("qwen2_5_vl_released", silent)) << "lm_head.weight is there";
+  EXPECT_TRUE(tied("qwen2_5_vl_resaved", silent)) << "there is no lm_head.weight";
+  EXPECT_FALSE(tied("qwen2_5_vl_resaved", [](Json& c) {
+    c["tie_word_embeddings"] = c["text_config"]["tie_word_embeddings"] = false;
+  })) << "lm_head.weight is missing, and named when the weights are loaded";
+}
+
 }  // namespace
 }  // namespace trireme::qwen2_5_vl

@@ -139,6 +139,20 @@ TEST_P(QwenGoldenTest, RunsWithDummyWeightsAndConfigsAlone) {
   EXPECT_TRUE(at::isfinite(result.tensors.at("logits_first")).all().item<bool>());
 }
 
+TEST_P(QwenGoldenTest, ATokenizerOfAnotherModelIsRefused) {
+  test::QwenGolden other(GetParam());
+  nlohmann::json config = nlohmann::json::parse(other.files.parts["model"].config);
+  config["image_token_id"] = config.at("video_token_id");
+  other.files.parts["model"].config = config.dump();
+  try {
+    test::load_qwen(other, at::kFloat, false);
+    ADD_FAILURE() << "taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_data);
+    EXPECT_NE(std::string(error.what()).find("image_token_id"), std::string::npos) << error.what();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Checkpoints, QwenGoldenTest, testing::Values("qwen2_5_vl_released", "qwen2_5_vl_resaved"));
 
 }  // namespace

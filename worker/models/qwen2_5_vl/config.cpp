@@ -50,6 +50,15 @@ std::vector<std::int64_t> read_sections(const PartConfig& text, std::int64_t hea
   return sections;
 }
 
+/// What the files say; if they say nothing, a head of its own lies beside the embeddings or not.
+bool is_head_tied(const PartConfig& part, const PartConfig& text) {
+  constexpr const char* kKey = "tie_word_embeddings";
+  if (part.json().has(kKey) || text.json().has(kKey)) {
+    return part.json().get_bool_or(kKey, false) || text.json().get_bool_or(kKey, false);
+  }
+  return part.has_tensors() && !part.has_tensor("lm_head.weight");
+}
+
 /// A number or a list of numbers.
 std::vector<std::int64_t> read_ids(const JsonObject& json, const std::string& key) {
   if (!json.has(key)) return {};
@@ -77,9 +86,7 @@ Config read_config(const ModelFiles& files) {
   }
   config.mrope_section = read_sections(text, config.text.head_dim);
   config.max_positions = text.size("max_position_embeddings", {}, 32768);
-  config.tied_head = part.json().get_bool_or("tie_word_embeddings", false) ||
-                     text.json().get_bool_or("tie_word_embeddings", false) ||
-                     (part.has_tensors() && !part.has_tensor("lm_head.weight"));
+  config.tied_head = is_head_tied(part, text);
   config.image_token = part.json().get_int_or("image_token_id", 151655, 0, kLargestId);
   config.video_token = part.json().get_int_or("video_token_id", 151656, 0, kLargestId);
   config.end_tokens = read_ids(PartConfig(files, "generation").json(), "eos_token_id");

@@ -15,6 +15,7 @@ namespace trireme::qwen2_5_vl {
 namespace {
 
 constexpr int kStepLayersPerSlice = 7;
+constexpr const char* kPlaceholder = "<|image_pad|>";
 
 TextSession& cast(Session& session) { return static_cast<TextSession&>(session); }
 
@@ -80,6 +81,10 @@ void Qwen25Vl::check_fit(const ModelFiles& files) const {
     throw Error(ExitCode::bad_data, files.folder.string() + ": the tokenizer has " +
                                         std::to_string(tokenizer_->vocab_size()) + " tokens, the decoder only " +
                                         std::to_string(config_.text.vocab) + " embeddings");
+  }
+  if (tokenizer_->id(kPlaceholder) != config_.image_token) {
+    throw Error(ExitCode::bad_data, files.folder.string() + ": image_token_id " + std::to_string(config_.image_token) +
+                                        " of config.json is not " + kPlaceholder + " of tokenizer.json");
   }
 }
 
