@@ -230,16 +230,20 @@ TEST_F(JobFile, NamesBothPlacesWhereInputWasSought) {
 }
 
 TEST(Configs, AreCompleteJobsWithReadablePrompts) {
-  const std::set<std::string> kTextConfigs = {"qwen2_5_vl_7b"};
+  const std::set<std::string> kTextConfigs = {"qwen2_5_vl_7b", "emoji_describe"};
   const fs::path configs = fs::path(TRIREME_SOURCE_DIR) / "configs";
   int checked = 0;
   for (const auto& entry : fs::directory_iterator(configs)) {
     if (entry.path().extension() != ".yaml") continue;
     const bool text = kTextConfigs.contains(entry.path().stem());
-    const Job job = load_job(entry.path(), {"model.family=fake", "model.path="});
+    const bool pictures_come_later = entry.path().stem() == "emoji_describe";  // from another job
+    std::vector<std::string> same = {"model.family=fake", "model.path="};
+    if (pictures_come_later) same.push_back("input.image_root=auto");
+    const Job job = load_job(entry.path(), same);
     const std::vector<Item> items =
         read_items(job, {.makes = text ? Makes::text : Makes::pictures, .steps = 8, .size_multiple = 16});
     EXPECT_FALSE(items.empty()) << entry.path();
+    if (pictures_come_later) continue;
     for (const Item& item : items) EXPECT_EQ(item.error, "") << entry.path() << " " << item.id;
     ++checked;
   }
