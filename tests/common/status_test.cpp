@@ -24,7 +24,20 @@ TEST(Status, SaysHowFarTheJobIsAndLeavesOutWhatIsNotKnown) {
   EXPECT_TRUE(json["seconds_left"].is_null());
   EXPECT_TRUE(json["slowest_rank"].is_null());
   EXPECT_FALSE(json.contains("exit_code"));
+  EXPECT_FALSE(json.contains("tokens")) << "no text is written";
   EXPECT_EQ(json["updated"].get<std::string>().size(), std::string("2026-01-31T23:59:59Z").size());
+}
+
+TEST(Status, OfTextCountsTokensBeforeAnAnswerIsComplete) {
+  const TemporaryFolder folder;
+  Status status;
+  status.tokens = 500;
+  status.tokens_per_second = 12.5;
+  write_status(folder / "status.json", status);
+  const auto json = nlohmann::json::parse(read_file(folder / "status.json", 4096));
+  EXPECT_EQ(json["done"], 0);
+  EXPECT_EQ(json["tokens"], 500);
+  EXPECT_EQ(json["tokens_per_second"], 12.5);
 }
 
 TEST(Status, OfAnEndedJobHasItsExitCode) {

@@ -28,6 +28,21 @@ std::string duration(double seconds) {
 
 std::uint64_t settled(const ProgressState& state) { return state.done + state.failed; }
 
+/// A middle dot is two bytes and one column.
+int columns_of(const std::string& text) {
+  return static_cast<int>(text.size()) - static_cast<int>(std::count(text.begin(), text.end(), '\xc2'));
+}
+
+/// Without its last figures, as many as it takes.
+std::string cut_to(std::string text, int columns) {
+  while (columns_of(text) > columns) {
+    const std::size_t dot = text.rfind(" · ");
+    if (dot == std::string::npos) break;
+    text.resize(dot);
+  }
+  return text;
+}
+
 }  // namespace
 
 ProgressMode choose_progress(std::string_view wanted, bool stderr_is_terminal, bool under_launcher) {
@@ -56,8 +71,9 @@ std::string describe(const ProgressState& state) {
   const char* item = state.text ? "req" : "img";
   if (state.tokens > 0) {
     char figure[64];
-    std::snprintf(figure, sizeof figure, " · %llu tokens · %.3g tok/s", static_cast<unsigned long long>(state.tokens),
-                  tokens_per_second(state));
+    const double rate = tokens_per_second(state);
+    std::snprintf(figure, sizeof figure, " · %llu tokens · %.*f tok/s", static_cast<unsigned long long>(state.tokens),
+                  rate < 100 ? 1 : 0, rate);
     text += figure;
   }
   if (const double rate = items_per_second(state); rate > 0) {
@@ -76,11 +92,8 @@ std::string describe(const ProgressState& state) {
 }
 
 std::string draw_bar(const ProgressState& state, int columns) {
-  const std::string text = describe(state);
-  // A middle dot is two bytes and one column.
-  const int text_columns =
-      static_cast<int>(text.size() - static_cast<std::size_t>(std::count(text.begin(), text.end(), '\xc2')));
-  const int width = std::min(30, columns - text_columns - 4);
+  const std::string text = cut_to(describe(state), columns - 1);
+  const int width = std::min(30, columns - columns_of(text) - 4);
   if (width < 5) return text;
   const double share = state.total == 0 ? 1.0 : static_cast<double>(settled(state)) / static_cast<double>(state.total);
   const int filled = static_cast<int>(share * width);

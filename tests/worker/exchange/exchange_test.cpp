@@ -232,6 +232,21 @@ TEST(Exchange, TakesTimeFromTheClockItIsGiven) {
   EXPECT_EQ(silence, (std::vector<double>{30, 0, 1.5, 0}));
 }
 
+TEST(Exchange, PulsesTellHowManyTokensAllRanksHaveWritten) {
+  strict::run({.ranks = 3, .seed = 2}, [&](Transport& transport, Transport&) {
+    Exchange exchange(transport, {});
+    exchange.scatter_first(transport.rank() == 0 ? std::vector<std::vector<Unit>>{{}, {}, {}}
+                                                 : std::vector<std::vector<Unit>>{});
+    exchange.send_pulse(4);
+    exchange.send_pulse(10 + static_cast<std::uint64_t>(transport.rank()));
+    if (transport.rank() == 0) {
+      while (exchange.tokens() != 10 + 11 + 12) exchange.progress();
+      exchange.finish(ExitCode::ok);
+    }
+    while (!exchange.finished()) exchange.progress();
+  });
+}
+
 TEST(Exchange, RefusesMistakesOfItsCaller) {
   OneRank job;
   job.exchange.scatter_first({{unit_of(0)}});

@@ -45,6 +45,12 @@ TEST(Progress, TheBarFitsTheTerminal) {
     const std::string bar = draw_bar(state, columns);
     EXPECT_LE(bar.size(), static_cast<std::size_t>(std::max(columns, 9)));
   }
+  state.text = true;
+  state.tokens = 123'456;
+  state.seconds = 100;
+  state.slowest_rank = 3;
+  EXPECT_EQ(draw_bar(state, 54), "5/10 done · 123456 tokens · 1235 tok/s · 0.05 req/s") << "never a second line";
+  state = {.done = 5, .total = 10};
   EXPECT_EQ(draw_bar(state, 80), "[===============>              ] 5/10 done");
 }
 
