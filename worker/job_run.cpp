@@ -36,6 +36,8 @@ std::size_t reserved_results(const Launch& launch, std::uint64_t bytes) {
   return launch.rank == 0 ? std::clamp<std::size_t>(Exchange::Settings{}.pool_bytes / bytes, 1, 8) : 1;
 }
 
+constexpr std::size_t kReplicaWarmUpBytes = 1u << 20;  // connections are set up, whatever the size
+
 std::string dtype_name(const Job& job, at::Device device) {
   return job.model.dtype.value_or(device.is_cuda() ? "bfloat16" : "float32");
 }
@@ -159,6 +161,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
     if (launch.rank == 0) print_dry_run(job, plan);
     return ExitCode::ok;
   }
+  const Layout layout = make_layout(launch.size, job.parallel.stages, job.parallel.guidance);
 
   Watchdog watchdog(job.limits.stall_timeout_seconds, [&launch](const std::string& cause, Busy busy) {
     // So that a resume knows whose unit to suspect.
@@ -168,7 +171,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   watchdog.set_stage("connecting the ranks");
   const auto transport = make_transport(job.parallel.transport.value_or("auto"), launch, device);
   refuse_a_mix(*transport, job, dtype);
-  if (launch.rank == 0) directory = open_run_directory(job, plan, launch, arguments.fresh, device::name(device));
+  if (launch.rank == 0) directory = open_run_directory(job, plan, layout, arguments.fresh, device::name(device));
+  const auto replica = make_replica_transport(*transport, layout);
   Setup setup;
   if (directory) setup = {plan.checkpoint.family, directory->launch(), largest_result(job, plan)};
   setup = Setup::decode(transport->broadcast(setup.encode(), 0));
@@ -180,14 +184,15 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   const LoadedModel loaded =
       load_model(setup.family, {job, device, scalar_type(dtype)}, *transport, [&watchdog] { watchdog.beat(); });
   watchdog.set_stage("warming up");
-  transport->warm_up(setup.largest_result);
+  transport->warm_up(setup.largest_result, Pattern::star);
+  if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
   device::reserve_host_buffers(setup.largest_result, reserved_results(launch, setup.largest_result), device);
   log::info("ready", {{"load_seconds", loaded.report.seconds},
                       {"weights_bytes", loaded.report.bytes_kept},
                       {"carrier", transport->carrier()},
                       {"carrier_bytes", transport->carrier_memory()}});
 
-  Exchange exchange(*transport, {});
+  Exchange exchange(*transport, {.layout = layout});
   WholeModelEngine engine(*loaded.model);
   LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}};
   const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
@@ -206,10 +211,10 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
 
   const auto policy = make_policy(job.dispatch.policy);
   Writers writers(sink_settings(job, plan, dtype), sink_names(job.output, plan.checkpoint.defaults.makes));
-  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, launch.size,
+  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, layout.replicas(),
                           static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2)),
                           remaining_work(plan, *directory));
-  Monitor monitor({job, launch, plan, *directory, *transport, exchange, coordinator},
+  Monitor monitor({job, launch, layout, plan, *directory, *transport, exchange, coordinator},
                   choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());
   parts.coordinator = &coordinator;

@@ -42,7 +42,7 @@ Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::op
   return plan;
 }
 
-std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
+std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Layout& layout, bool fresh,
                                                  const std::string& device_name) {
   if (!plan.shard) refuse_unmerged_shards(job.output.directory);
   RunSettings settings;
@@ -52,7 +52,8 @@ std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& pla
   settings.pictures = job.output.images == "png" && plan.checkpoint.defaults.makes == Makes::pictures;
   settings.tensors = job.output.tensors;
   settings.max_attempts = job.limits.max_attempts;
-  settings.start.world = launch.size;
+  settings.start.world = layout.ranks;
+  settings.start.ranks_per_replica = layout.ranks_per_replica();
   settings.start.items = plan.items.size();
   settings.start.facts = run_facts(device_name);
   auto directory = std::make_unique<RunDirectory>(settings);

@@ -11,6 +11,7 @@
 #include "common/checkpoint.h"
 #include "common/item.h"
 #include "common/job.h"
+#include "common/layout.h"
 #include "common/run_directory.h"
 #include "common/shard_file.h"
 #include "worker/dispatch/coordinator.h"
@@ -31,7 +32,7 @@ struct Plan {
 Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::optional<InputShard>& shard);
 
 /// Opens, locks and resumes the run directory; throws when it can't hold what is still to be written.
-std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Launch& launch, bool fresh,
+std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Layout& layout, bool fresh,
                                                  const std::string& device_name);
 
 /// What bits depend on beside the run id: a resume on others warns.

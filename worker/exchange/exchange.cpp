@@ -24,12 +24,13 @@ struct Overloaded : Functions... {
 struct Exchange::Impl {
   Impl(Transport& transport, Settings settings)
       : transport(transport),
+        layout{transport.size(), settings.layout.stages, settings.layout.guidance},
         clock(settings.clock ? std::move(settings.clock) : steady_seconds),
         stream(transport.device(), /*high_priority=*/true),
-        worker(transport),
+        worker(transport, layout.ranks_per_replica() == 1),
         heard(static_cast<std::size_t>(transport.size()), clock()),
         tokens(static_cast<std::size_t>(transport.size())) {
-    if (transport.rank() == 0) rank_zero.emplace(transport, settings.pool_bytes, clock);
+    if (transport.rank() == 0) rank_zero.emplace(transport, layout, settings.pool_bytes, clock);
   }
 
   void handle(const Message& received);
@@ -37,10 +38,10 @@ struct Exchange::Impl {
   std::vector<Half> shares_to_send(const std::vector<std::vector<Unit>>& shares, std::vector<std::uint64_t>& sizes,
                                    std::vector<at::Tensor>& staged);
   RankZeroSide& coordinator();
-  void check_rank_of(int rank) const { check_rank(transport, rank); }
   bool ending() const { return worker.acknowledged() || (rank_zero && rank_zero->finishing()); }
 
   Transport& transport;
+  const Layout layout;
   std::function<double()> clock;
   device::Stream stream;
   WorkerSide worker;
@@ -95,16 +96,17 @@ Exchange::~Exchange() = default;
 
 std::vector<Half> Exchange::Impl::shares_to_send(const std::vector<std::vector<Unit>>& shares,
                                                  std::vector<std::uint64_t>& sizes, std::vector<at::Tensor>& staged) {
-  if (shares.size() != static_cast<std::size_t>(transport.size())) {
+  if (shares.size() != static_cast<std::size_t>(layout.replicas())) {
     throw Error(ExitCode::internal,
-                std::to_string(shares.size()) + " first shares for " + std::to_string(transport.size()) + " ranks");
+                std::to_string(shares.size()) + " first shares for " + std::to_string(layout.replicas()) + " replicas");
   }
-  sizes.assign(shares.size(), 0);
+  sizes.assign(static_cast<std::size_t>(transport.size()), 0);
   std::vector<Half> halves;
-  for (int rank = 0; rank < transport.size(); ++rank) {
-    const std::vector<Unit>& share = shares[static_cast<std::size_t>(rank)];
+  for (int replica = 0; replica < layout.replicas(); ++replica) {
+    const std::vector<Unit>& share = shares[static_cast<std::size_t>(replica)];
     if (share.empty()) continue;
-    rank_zero->sent(rank, share);
+    const int rank = layout.first_rank(replica);
+    rank_zero->sent(replica, share);
     const at::Tensor bytes = codec::upload(codec::encode_units(share), transport.device(), staged.emplace_back());
     sizes[static_cast<std::size_t>(rank)] = bytes.nbytes();
     halves.push_back({rank, Direction::send, bytes});
@@ -174,7 +176,7 @@ void Exchange::send_pulse(std::uint64_t tokens) {
 }
 
 double Exchange::seconds_since_heard_from(int rank) const {
-  impl_->check_rank_of(rank);
+  check_rank(impl_->transport, rank);
   if (rank == impl_->transport.rank()) return 0;
   return impl_->clock() - impl_->heard[static_cast<std::size_t>(rank)];
 }
@@ -194,18 +196,11 @@ bool Exchange::finished() const {
 
 ExitCode Exchange::exit_code() const { return impl_->worker.exit_code(); }
 
-void Exchange::refill(int to, Unit unit) {
-  impl_->check_rank_of(to);
-  impl_->coordinator().refill(to, std::move(unit));
-}
+void Exchange::refill(int replica, Unit unit) { impl_->coordinator().refill(replica, std::move(unit)); }
 
 std::optional<Delivery> Exchange::take_delivery() { return impl_->coordinator().take_delivery(); }
 
-void Exchange::recall(int from) {
-  impl_->check_rank_of(from);
-  impl_->coordinator().recall(from);
-}
-
+void Exchange::recall(int replica) { impl_->coordinator().recall(replica); }
 std::optional<Exchange::Returned> Exchange::take_returned() { return impl_->coordinator().take_returned(); }
 bool Exchange::drain_asked() const { return impl_->coordinator().drain_asked(); }
 

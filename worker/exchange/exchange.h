@@ -6,8 +6,9 @@
 //   worker: allocates, READY(seq), flushed, half    rank 0: half after READY; all READYs of a pass form one group
 //
 // So rank 0 never waits for an absent peer, and waits form a star without cycles. Rank 0's own share passes the same
-// states with a copy. Every rank makes one Exchange; the functions under "rank 0" are for the coordinator. Single
-// thread; nothing waits, except `scatter_first` (Collective).
+// states with a copy. In a replica of several ranks units go to the first and results come from the last; what happens
+// between them is the engine's. Every rank makes one Exchange; the functions under "rank 0" are for the coordinator.
+// Single thread; nothing waits, except `scatter_first` (Collective).
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,7 @@
 
 #include "common/errors.h"
 #include "common/item.h"
+#include "common/layout.h"
 #include "worker/engine/engine.h"
 #include "worker/transport/transport.h"
 
@@ -25,7 +27,7 @@ namespace trireme {
 
 /// Results of one unit on rank 0, in host memory. The tensors keep their buffer of the pool: drop them to free it.
 struct Delivery {
-  int from = 0;
+  int from = 0;            // replica
   std::uint64_t unit = 0;  // Unit::index
   PhaseSeconds seconds{};
   double transfer_seconds = 0;  // from GRANT to bytes in host memory
@@ -38,12 +40,13 @@ class Exchange {
     std::size_t pool_bytes = 512u << 20;  // rank 0's host buffers for results: the back-pressure when writers are slow.
                                           // At least one result always fits, however large.
     std::function<double()> clock;        // seconds, from any start; none: the steady clock
+    Layout layout = {};                   // ranks are the transport's, whatever it says
   };
   Exchange(Transport& transport, Settings settings);
   ~Exchange();
 
-  /// Collective, once, before anything else: rank 0's `shares[r]` go out in one scatter, sizes over control, bytes in
-  /// one group; a rank without bytes posts nothing. `shares` matters on rank 0 only.
+  /// Collective, once, before anything else: rank 0's `shares[r]` go out in one scatter, to the first rank of replica
+  /// r: sizes over control, bytes in one group; a rank without bytes posts nothing. `shares` matters on rank 0 only.
   void scatter_first(const std::vector<std::vector<Unit>>& shares);
 
   /// Messages handled, transfers enqueued and polled. Returns true if anything happened. Throws Error when a peer
@@ -70,14 +73,14 @@ class Exchange {
 
   // Rank 0, as the coordinator.
   struct Returned {
-    int from = 0;
+    int from = 0;             // replica
     std::vector<Unit> units;  // may be empty
   };
-  void refill(int to, Unit unit);  // queued; at most one transfer a worker at a time
+  void refill(int replica, Unit unit);  // queued; at most one transfer a worker at a time
   std::optional<Delivery> take_delivery();
-  /// Asks for what `from` has not begun. One answer comes for each call, unless one is still due: refills not yet under
-  /// way and units not begun; whatever the worker holds afterwards has begun.
-  void recall(int from);
+  /// Asks for what the replica has not begun. One answer comes for each call, unless one is still due: refills not yet
+  /// under way and units not begun; whatever the worker holds afterwards has begun.
+  void recall(int replica);
   std::optional<Returned> take_returned();
   bool drain_asked() const;      // some rank asked
   std::uint64_t tokens() const;  // of all ranks, as of their last pulses

@@ -21,29 +21,41 @@ Unit without_pictures(Unit unit) {
 
 }  // namespace
 
-RankZeroSide::RankZeroSide(Transport& transport, std::size_t pool_bytes, std::function<double()> clock)
+RankZeroSide::RankZeroSide(Transport& transport, const Layout& layout, std::size_t pool_bytes,
+                           std::function<double()> clock)
     : transport_(transport),
+      layout_(layout),
       clock_(std::move(clock)),
       pool_(pool_bytes, transport.device()),
-      replicas_(static_cast<std::size_t>(transport.size())) {}
+      replicas_(static_cast<std::size_t>(layout.replicas())),
+      peers_(static_cast<std::size_t>(transport.size())) {}
+
+RankZeroSide::Replica& RankZeroSide::replica(int index) {
+  if (index < 0 || index >= layout_.replicas()) {
+    refuse("no replica " + std::to_string(index) + " among " + std::to_string(layout_.replicas()));
+  }
+  return replicas_[static_cast<std::size_t>(index)];
+}
 
 RankZeroSide::Held& RankZeroSide::held_by(int rank, std::uint64_t unit) {
-  const auto found = replica(rank).held.find(unit);
-  if (found == replica(rank).held.end()) refuse(unit_name(unit) + " is not in this rank's hands");
+  auto& held = replica_of(rank).held;
+  const auto found = held.find(unit);
+  if (found == held.end()) refuse(unit_name(unit) + " is not in this rank's hands");
   if (found->second.state == Held::State::coming) refuse(unit_name(unit) + " has not been sent yet");
   if (found->second.state == Held::State::offered) refuse(unit_name(unit) + " was offered before");
   return found->second;
 }
 
 void RankZeroSide::handle(int from, const message::Offer& offer) {
+  if (from != layout_.last_rank(layout_.replica_of(from))) refuse("results come from the last rank of a replica");
   held_by(from, offer.unit).state = Held::State::offered;
   if (offer.bytes == 0) refuse("no bytes");
-  replica(from).offers.push_back(offer);
+  replica_of(from).offers.push_back(offer);
 }
 
 void RankZeroSide::handle(int from, const message::Ready& ready) {
   const auto found = granted_.find(ready.seq);
-  if (found == granted_.end() || found->second.replica != from) {
+  if (found == granted_.end() || found->second.rank != from) {
     refuse("no grant " + std::to_string(ready.seq) + " waits for this rank");
   }
   ready_.push_back(std::move(found->second));
@@ -51,9 +63,10 @@ void RankZeroSide::handle(int from, const message::Ready& ready) {
 }
 
 void RankZeroSide::handle(int from, const message::Returned& returned) {
-  Replica& sender = replica(from);
-  if (!sender.recalled) refuse("nobody asked");
-  Exchange::Returned answer{from, std::exchange(sender.recalled_refills, {})};
+  const int index = layout_.replica_of(from);
+  Replica& sender = replica(index);
+  if (!sender.recalled || from != layout_.first_rank(index)) refuse("nobody asked");
+  Exchange::Returned answer{index, std::exchange(sender.recalled_refills, {})};
   for (const std::uint64_t unit : returned.units) {
     answer.units.push_back(std::move(held_by(from, unit).unit));
     sender.held.erase(unit);
@@ -63,44 +76,45 @@ void RankZeroSide::handle(int from, const message::Returned& returned) {
 }
 
 void RankZeroSide::handle(int from, const message::FinishAck&) {
-  if (!finishing_ || replica(from).acknowledged) refuse("nobody asked");
-  replica(from).acknowledged = true;
+  if (!finishing_ || peer(from).acknowledged) refuse("nobody asked");
+  peer(from).acknowledged = true;
 }
 
-void RankZeroSide::sent(int to, const std::vector<Unit>& units) {
+void RankZeroSide::sent(int index, const std::vector<Unit>& units) {
   for (const Unit& unit : units) {
-    if (!replica(to).held.emplace(unit.index, Held{without_pictures(unit), Held::State::there}).second) {
-      refuse(unit_name(unit.index) + " is sent twice to rank " + std::to_string(to));
+    if (!replica(index).held.emplace(unit.index, Held{without_pictures(unit), Held::State::there}).second) {
+      refuse(unit_name(unit.index) + " is sent twice to replica " + std::to_string(index));
     }
   }
 }
 
-void RankZeroSide::refill(int to, Unit unit) {
+void RankZeroSide::refill(int index, Unit unit) {
   if (finishing_) refuse("a refill after the end");
-  replica(to).refills.push_back(std::move(unit));
+  replica(index).refills.push_back(std::move(unit));
 }
 
 void RankZeroSide::grant(Granted granted) {
   granted.grant.seq = ++last_seq_;
   granted.since = clock_();
-  replica(granted.replica).transferring = true;
-  transport_.send(granted.replica, message::encode(granted.grant));
+  peer(granted.rank).transferring = true;
+  transport_.send(granted.rank, message::encode(granted.grant));
   granted_.emplace(last_seq_, std::move(granted));
 }
 
 bool RankZeroSide::grant_refills() {
   bool any = false;
-  for (int rank = 0; rank < transport_.size(); ++rank) {
-    Replica& to = replica(rank);
-    if (to.transferring || to.refills.empty()) continue;
+  for (int index = 0; index < layout_.replicas(); ++index) {
+    const int rank = layout_.first_rank(index);
+    Replica& to = replica(index);
+    if (peer(rank).transferring || to.refills.empty()) continue;
     Unit unit = std::move(to.refills.front());
     to.refills.pop_front();
-    Granted granted{.replica = rank};
+    Granted granted{.rank = rank};
     granted.bytes = codec::upload(codec::encode_units({&unit, 1}), transport_.device(), granted.staged);
     granted.grant = {0, Direction::receive, unit.index, granted.bytes.nbytes()};
-    const std::uint64_t index = unit.index;
-    if (!to.held.emplace(index, Held{without_pictures(std::move(unit))}).second) {
-      refuse(unit_name(index) + " is sent twice to rank " + std::to_string(rank));
+    const std::uint64_t number = unit.index;
+    if (!to.held.emplace(number, Held{without_pictures(std::move(unit))}).second) {
+      refuse(unit_name(number) + " is sent twice to replica " + std::to_string(index));
     }
     grant(std::move(granted));
     any = true;
@@ -114,21 +128,22 @@ bool RankZeroSide::grant_results() {
   bool any = false;
   const std::size_t first = next_offer_;
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
-    const std::size_t rank = (first + i) % replicas_.size();
-    Replica& from = replicas_[rank];
-    if (from.transferring || from.offers.empty()) continue;
+    const std::size_t index = (first + i) % replicas_.size();
+    const int rank = layout_.last_rank(static_cast<int>(index));
+    Replica& from = replicas_[index];
+    if (peer(rank).transferring || from.offers.empty()) continue;
     const message::Offer offer = from.offers.front();
     auto buffer = pool_.take(offer.bytes);
     if (!buffer) {
-      next_offer_ = rank;
+      next_offer_ = index;
       break;
     }
     from.offers.pop_front();
-    Granted granted{.replica = static_cast<int>(rank)};
+    Granted granted{.rank = rank};
     granted.grant = {0, Direction::send, offer.unit, offer.bytes};
     granted.buffer = std::move(*buffer);
     grant(std::move(granted));
-    next_offer_ = (rank + 1) % replicas_.size();
+    next_offer_ = (index + 1) % replicas_.size();
     any = true;
   }
   return any;
@@ -141,13 +156,13 @@ bool RankZeroSide::post() {
   for (Granted& granted : ready_) {
     const bool refill = granted.grant.direction == Direction::receive;
     if (refill) {
-      replica(granted.replica).held.at(granted.grant.unit).state = Held::State::there;
+      replica_of(granted.rank).held.at(granted.grant.unit).state = Held::State::there;
     } else {
       granted.bytes = transport_.device().is_cpu()
                           ? granted.buffer
                           : at::empty(granted.buffer.sizes(), granted.buffer.options().device(transport_.device()));
     }
-    halves.push_back({granted.replica, refill ? Direction::send : Direction::receive, granted.bytes});
+    halves.push_back({granted.rank, refill ? Direction::send : Direction::receive, granted.bytes});
   }
   const TransferId id = transport_.start(std::move(halves));
   moving_.push_back({id, std::exchange(ready_, {})});
@@ -157,7 +172,7 @@ bool RankZeroSide::post() {
 bool RankZeroSide::collect() {
   if (moving_.empty() || !transport_.done(moving_.front().id)) return false;
   for (Granted& granted : moving_.front().transfers) {
-    replica(granted.replica).transferring = false;
+    peer(granted.rank).transferring = false;
     if (granted.grant.direction == Direction::receive) continue;
     if (!granted.bytes.is_cpu()) {
       granted.buffer.copy_(granted.bytes, /*non_blocking=*/true);
@@ -174,12 +189,12 @@ bool RankZeroSide::land() {
   const Granted& landed = landing_.front();
   codec::Unpacked unpacked = codec::unpack(landed.buffer);
   if (unpacked.unit != landed.grant.unit) {
-    refuse("rank " + std::to_string(landed.replica) + " sent results of " + unit_name(unpacked.unit) + " as " +
+    refuse("rank " + std::to_string(landed.rank) + " sent results of " + unit_name(unpacked.unit) + " as " +
            unit_name(landed.grant.unit));
   }
-  replica(landed.replica).held.erase(unpacked.unit);
-  deliveries_.push_back(
-      {landed.replica, unpacked.unit, unpacked.seconds, clock_() - landed.since, std::move(unpacked.results)});
+  const int from = layout_.replica_of(landed.rank);
+  replica(from).held.erase(unpacked.unit);
+  deliveries_.push_back({from, unpacked.unit, unpacked.seconds, clock_() - landed.since, std::move(unpacked.results)});
   landing_.pop_front();
   return true;
 }
@@ -200,13 +215,13 @@ std::optional<Delivery> RankZeroSide::take_delivery() {
   return delivery;
 }
 
-void RankZeroSide::recall(int from) {
+void RankZeroSide::recall(int index) {
   if (finishing_) refuse("a recall after the end");
-  Replica& asked = replica(from);
+  Replica& asked = replica(index);
   for (Unit& unit : asked.refills) asked.recalled_refills.push_back(std::move(unit));
   asked.refills.clear();
   if (std::exchange(asked.recalled, true)) return;
-  transport_.send(from, message::encode(message::Recall{}));
+  transport_.send(layout_.first_rank(index), message::encode(message::Recall{}));
 }
 
 std::optional<Exchange::Returned> RankZeroSide::take_returned() {
@@ -218,11 +233,11 @@ std::optional<Exchange::Returned> RankZeroSide::take_returned() {
 
 void RankZeroSide::finish(ExitCode code) {
   if (finishing_) refuse("the end is announced twice");
-  for (std::size_t rank = 0; rank < replicas_.size(); ++rank) {
-    const Replica& of = replicas_[rank];
+  for (std::size_t index = 0; index < replicas_.size(); ++index) {
+    const Replica& of = replicas_[index];
     const std::size_t units = of.held.size() + of.refills.size() + of.recalled_refills.size();
     if (units == 0) continue;  // an answer to a recall may still come, before the acknowledgement
-    refuse("the end is announced while rank " + std::to_string(rank) + " has " + std::to_string(units) + " units");
+    refuse("the end is announced while replica " + std::to_string(index) + " has " + std::to_string(units) + " units");
   }
   if (!deliveries_.empty() || !returned_.empty()) refuse("the end is announced before all results are taken");
   finishing_ = true;
@@ -232,7 +247,7 @@ void RankZeroSide::finish(ExitCode code) {
 }
 
 bool RankZeroSide::all_acknowledged() const {
-  return std::all_of(replicas_.begin(), replicas_.end(), [](const Replica& of) { return of.acknowledged; });
+  return std::all_of(peers_.begin(), peers_.end(), [](const Peer& of) { return of.acknowledged; });
 }
 
 bool RankZeroSide::outstanding() const {

@@ -19,7 +19,7 @@ namespace trireme {
 
 class RankZeroSide {
  public:
-  RankZeroSide(Transport& transport, std::size_t pool_bytes, std::function<double()> clock);
+  RankZeroSide(Transport& transport, const Layout& layout, std::size_t pool_bytes, std::function<double()> clock);
 
   void handle(int from, const message::Offer& offer);
   void handle(int from, const message::Ready& ready);
@@ -29,11 +29,11 @@ class RankZeroSide {
   /// True if anything happened. Runs on the exchange's stream.
   bool progress();
   /// Units that went out with the first scatter.
-  void sent(int to, const std::vector<Unit>& units);
+  void sent(int replica, const std::vector<Unit>& units);
 
-  void refill(int to, Unit unit);
+  void refill(int replica, Unit unit);
   std::optional<Delivery> take_delivery();
-  void recall(int from);
+  void recall(int replica);
   std::optional<Exchange::Returned> take_returned();
   bool drain_asked() const { return drain_asked_; }
   void finish(ExitCode code);
@@ -51,13 +51,15 @@ class RankZeroSide {
     std::deque<Unit> refills;            // no grant yet
     std::map<std::uint64_t, Held> held;  // sent and not delivered or returned
     std::deque<message::Offer> offers;   // no grant yet
-    bool transferring = false;
     bool recalled = false;
     std::vector<Unit> recalled_refills;  // join the answer
+  };
+  struct Peer {  // a rank
+    bool transferring = false;
     bool acknowledged = false;
   };
   struct Granted {
-    int replica = 0;
+    int rank = 0;
     message::Grant grant{};
     double since = 0;
     at::Tensor bytes, staged;  // on the transport's device; what a refill is copied from
@@ -68,7 +70,9 @@ class RankZeroSide {
     TransferId id;
     std::vector<Granted> transfers;
   };
-  Replica& replica(int rank) { return replicas_[static_cast<std::size_t>(rank)]; }
+  Replica& replica(int index);
+  Replica& replica_of(int rank) { return replica(layout_.replica_of(rank)); }
+  Peer& peer(int rank) { return peers_[static_cast<std::size_t>(rank)]; }
   Held& held_by(int rank, std::uint64_t unit);
   void grant(Granted granted);
   bool grant_refills();
@@ -78,9 +82,11 @@ class RankZeroSide {
   bool land();
 
   Transport& transport_;
+  const Layout layout_;
   std::function<double()> clock_;
   BufferPool pool_;
   std::vector<Replica> replicas_;
+  std::vector<Peer> peers_;
   std::map<std::uint64_t, Granted> granted_;  // by seq, READY not heard
   std::vector<Granted> ready_;                // of this pass
   std::deque<Group> moving_;

@@ -34,7 +34,7 @@ void WorkerSide::handle(const message::Recall&) {
 
 void WorkerSide::handle(const message::Finish& finish) {
   if (finish_) refuse("said twice");
-  if (!in_hand_.empty()) refuse(unit_name(*in_hand_.begin()) + " is still in hand");
+  if (whole_ && !in_hand_.empty()) refuse(unit_name(*in_hand_.begin()) + " is still in hand");
   if (!offered_.empty()) refuse(unit_name(offered_.begin()->first) + " was offered and not granted");
   finish_ = finish.code;
 }
@@ -122,7 +122,7 @@ std::optional<Unit> WorkerSide::next_unit() {
 
 void WorkerSide::offer(const Finished& finished) {
   const std::uint64_t unit = finished.unit.index;
-  if (in_hand_.erase(unit) == 0) refuse(unit_name(unit) + " is offered and not in hand");
+  if (whole_ && in_hand_.erase(unit) == 0) refuse(unit_name(unit) + " is offered and not in hand");
   codec::Packet packet = codec::pack(finished, transport_.device());
   transport_.send(0, message::encode(message::Offer{unit, packet.bytes.nbytes()}));
   offered_.emplace(unit, std::move(packet));

@@ -17,7 +17,8 @@ namespace trireme {
 
 class WorkerSide {
  public:
-  explicit WorkerSide(Transport& transport) : transport_(transport) {}
+  /// `whole`: this rank is a replica of its own, so that what arrives here is offered here.
+  WorkerSide(Transport& transport, bool whole) : transport_(transport), whole_(whole) {}
 
   void handle(const message::Grant& grant);
   void handle(const message::Recall&);
@@ -56,8 +57,9 @@ class WorkerSide {
   bool refill_coming() const;
 
   Transport& transport_;
+  const bool whole_;
   std::deque<Unit> arrived_;
-  std::set<std::uint64_t> in_hand_;                 // units arrived, neither offered nor returned
+  std::set<std::uint64_t> in_hand_;                 // units arrived, neither offered (if `whole_`) nor returned
   std::map<std::uint64_t, codec::Packet> offered_;  // by unit
   std::deque<message::Grant> grants_;               // behind the current one
   std::optional<Current> current_;

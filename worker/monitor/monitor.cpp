@@ -71,7 +71,11 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
   summary.seconds = ranks.at(0).loop_seconds;
   summary.text = subject_.plan.checkpoint.defaults.makes == Makes::text;
   for (const RankReport& rank : ranks) {
-    const ReplicaTotals& made = subject_.coordinator.totals().at(static_cast<std::size_t>(rank.rank));
+    // Results are those of the rank that offers them, the last of its replica.
+    const int replica = subject_.layout.replica_of(rank.rank);
+    const ReplicaTotals made = rank.rank == subject_.layout.last_rank(replica)
+                                   ? subject_.coordinator.totals().at(static_cast<std::size_t>(replica))
+                                   : ReplicaTotals{};
     RankSummary row;
     row.rank = rank.rank;
     row.host = rank.host;

@@ -17,6 +17,7 @@ class Monitor {
   struct Subject {
     const Job& job;
     const Launch& launch;
+    const Layout& layout;
     const Plan& plan;
     const RunDirectory& directory;
     const Transport& transport;

@@ -103,4 +103,11 @@ std::unique_ptr<Transport> make_transport(const std::string& name, const Launch&
   return known(choose_transport(name, seats))->make(std::move(control), device);
 }
 
+std::unique_ptr<Transport> make_replica_transport(const Transport& exchange, const Layout& layout) {
+  if (layout.ranks_per_replica() == 1) return nullptr;
+  auto control = std::make_unique<MpiTransport>(layout.replica_of(exchange.rank()));
+  if (std::string_view(exchange.carrier()) != "nccl") return control;
+  return std::make_unique<NcclTransport>(std::move(control), exchange.device(), NcclTransport::Use::replica);
+}
+
 }  // namespace trireme

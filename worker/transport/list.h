@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "common/layout.h"
 #include "worker/transport/launch.h"
 #include "worker/transport/transport.h"
 
@@ -14,6 +15,10 @@ namespace trireme {
 /// where this rank computes; transfer buffers live on `Transport::device()`, which is the CPU under mpi. Throws on
 /// every rank alike: ConfigError for a name or a launch that can't be, Error(unavailable) for missing or shared GPUs.
 std::unique_ptr<Transport> make_transport(const std::string& name, const Launch& launch, at::Device device);
+
+/// Collective over all ranks: what carries bytes within a replica, on the compute stream (the current one) where that
+/// is a GPU's. Its ranks are places, from 0. `exchange`: the one of all ranks; null when a replica is one rank.
+std::unique_ptr<Transport> make_replica_transport(const Transport& exchange, const Layout& layout);
 
 /// Where a rank computes, for the decision; exposed for tests.
 struct Seat {

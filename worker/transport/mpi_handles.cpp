@@ -28,8 +28,8 @@ void check(int code, const char* what, int peer) {
               std::string(what) + (peer < 0 ? "" : ", rank " + std::to_string(peer)) + ": " + text);
 }
 
-Communicator::Communicator() {
-  check(MPI_Comm_dup(MPI_COMM_WORLD, &handle_), "making a communicator");
+Communicator::Communicator(int group) {
+  check(MPI_Comm_split(MPI_COMM_WORLD, group, /*key=*/0, &handle_), "making a communicator");
   check(MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN), "making a communicator");
 }
 

@@ -17,10 +17,11 @@ inline constexpr std::chrono::microseconds kPause(50);
 /// Throws Error(unavailable) "<what>, rank <peer>: <MPI's words>"; `peer` -1: no single one.
 void check(int code, const char* what, int peer = -1);
 
-/// A private copy of MPI_COMM_WORLD that returns errors. Construction and destruction are collective.
+/// The ranks of MPI_COMM_WORLD that give the same `group`, in their order; returns errors. Construction is collective
+/// over all ranks, destruction over those of the group.
 class Communicator {
  public:
-  Communicator();
+  explicit Communicator(int group);
   ~Communicator();
   Communicator(Communicator&& other) noexcept;
   Communicator& operator=(Communicator&& other) noexcept;

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kLastWords(10);
 
 }  // namespace
 
-MpiTransport::MpiTransport() {
+MpiTransport::MpiTransport(int group) : control_(group), bytes_(group) {
   mpi::check(MPI_Comm_rank(control_.get(), &rank_), "asking for the rank");
   mpi::check(MPI_Comm_size(control_.get(), &size_), "asking for the size");
 }
@@ -194,6 +194,6 @@ TransferId MpiTransport::broadcast(at::Tensor data, int root) {
   return id;
 }
 
-void MpiTransport::warm_up(std::size_t) { barrier(); }
+void MpiTransport::warm_up(std::size_t, Pattern) { barrier(); }
 
 }  // namespace trireme

@@ -16,8 +16,9 @@ namespace trireme {
 
 class MpiTransport final : public Transport {
  public:
-  /// MPI must be up (Launch::mpi).
-  MpiTransport();
+  /// MPI must be up (Launch::mpi). The ranks that give the same `group` talk to each other, numbered from 0 in the
+  /// order of the job's ranks. Collective over all ranks of the job.
+  explicit MpiTransport(int group = 0);
   ~MpiTransport() override;
 
   int rank() const override { return rank_; }
@@ -39,7 +40,7 @@ class MpiTransport final : public Transport {
   std::vector<Bytes> gather(const Bytes& mine, int root) override;
   Bytes broadcast(Bytes bytes, int root) override;
   TransferId broadcast(at::Tensor data, int root) override;
-  void warm_up(std::size_t bytes) override;
+  void warm_up(std::size_t bytes, Pattern pattern) override;
 
  private:
   struct Outgoing {

@@ -13,8 +13,14 @@
 namespace trireme {
 namespace {
 
-// Enough for NVLink's speed with messages of some MB, and few of the GPU's processors taken from compute.
-constexpr int kChannels = 4;
+// Enough for NVLink's speed with messages of some MB, and few of the GPU's processors taken from compute. Compute waits
+// for a replica's transfers, so those may take more.
+constexpr int kExchangeChannels = 4, kReplicaChannels = 16;
+
+c10::cuda::CUDAStream stream_for(NcclTransport::Use use, at::Device device) {
+  return use == NcclTransport::Use::replica ? c10::cuda::getCurrentCUDAStream(device.index())
+                                            : c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index());
+}
 
 ncclUniqueId share_id(MpiTransport& control) {
   Bytes bytes(sizeof(ncclUniqueId));
@@ -34,14 +40,13 @@ std::size_t taken(std::size_t free_before, std::size_t free_after) {
 
 }  // namespace
 
-NcclTransport::NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device)
-    : control_(std::move(control)),
-      device_(device),
-      stream_(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())),
-      copies_(device) {
+NcclTransport::NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device, Use use)
+    : control_(std::move(control)), device_(device), stream_(stream_for(use, device)), copies_(device) {
   const c10::cuda::CUDAGuard guard(device_.index());
   const std::size_t free_before = device::memory(device_).free;
-  communicator_.emplace("exchange", share_id(*control_), rank(), size(), kChannels);
+  const bool replica = use == Use::replica;
+  communicator_.emplace(replica ? "replica" : "exchange", share_id(*control_), rank(), size(),
+                        replica ? kReplicaChannels : kExchangeChannels);
   memory_ = taken(free_before, device::memory(device_).free);
 }
 
@@ -159,13 +164,23 @@ bool NcclTransport::done(TransferId id) {
          !(launching_ && is_id(*launching_)) && std::none_of(running_.begin(), running_.end(), is_id);
 }
 
-void NcclTransport::warm_up(std::size_t bytes) {
+bool NcclTransport::follow(TransferId id) {
+  advance();
+  const auto is_id = [id](const Operation& operation) { return operation.id == id; };
+  if (copies_.pending(id) || (launching_ && is_id(*launching_)) || std::any_of(waiting_.begin(), waiting_.end(), is_id))
+    return false;
+  const auto found = std::find_if(running_.begin(), running_.end(), is_id);
+  if (found != running_.end()) found->moved.block_current_stream();
+  return true;
+}
+
+void NcclTransport::warm_up(std::size_t bytes, Pattern pattern) {
   const auto length = static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1));
   const at::Tensor out = at::zeros({length}, at::TensorOptions(at::kByte).device(device_));
   const at::Tensor in = at::empty_like(out);  // what arrives is of no interest: every peer may write to it
   const std::size_t free_before = device::memory(device_).free;
   std::vector<Half> group;
-  for (int peer = rank() == 0 ? 1 : 0; peer < (rank() == 0 ? size() : 1); ++peer) {
+  for (const int peer : peers_of(*this, pattern)) {
     group.push_back({peer, Direction::send, out});
     group.push_back({peer, Direction::receive, in});
   }

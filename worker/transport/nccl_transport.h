@@ -1,9 +1,9 @@
 #pragma once
-// Bytes over NCCL between GPUs, messages and collectives of host data over MPI. One communicator, `exchange`, of all
-// ranks on a high-priority stream of its own. An operation passes three queues in order: waiting (NCCL works on an
-// earlier one) → launching (the group is closed, NCCL still at it) → running (its event is recorded and polled);
-// nothing waits for a peer. Construction and destruction are collective; with an exception on its way the communicator
-// is aborted.
+// Bytes over NCCL between GPUs, messages and collectives of host data over MPI. One communicator: `exchange` of all
+// ranks on a high-priority stream of its own, or `replica` of the ranks of one replica on the compute stream, the
+// current one at construction. An operation passes three queues in order: waiting (NCCL works on an earlier one) →
+// launching (the group is closed, NCCL still at it) → running (its event is recorded and polled); nothing waits for a
+// peer. Construction and destruction are collective; with an exception on its way the communicator is aborted.
 
 #include <c10/cuda/CUDAStream.h>
 
@@ -22,8 +22,9 @@ namespace trireme {
 
 class NcclTransport final : public Transport {
  public:
-  /// `device`: this rank's own GPU.
-  NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device);
+  enum class Use { exchange, replica };
+  /// `device`: this rank's own GPU. The communicator joins the ranks of `control`.
+  NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device, Use use = Use::exchange);
   ~NcclTransport() override;
 
   int rank() const override { return control_->rank(); }
@@ -39,6 +40,7 @@ class NcclTransport final : public Transport {
 
   TransferId start(std::vector<Half> group) override;
   bool done(TransferId id) override;
+  bool follow(TransferId id) override;
   void progress() override;
 
   void barrier() override { control_->barrier(); }
@@ -48,7 +50,7 @@ class NcclTransport final : public Transport {
   std::vector<Bytes> gather(const Bytes& mine, int root) override { return control_->gather(mine, root); }
   Bytes broadcast(Bytes bytes, int root) override { return control_->broadcast(std::move(bytes), root); }
   TransferId broadcast(at::Tensor data, int root) override;
-  void warm_up(std::size_t bytes) override;
+  void warm_up(std::size_t bytes, Pattern pattern) override;
 
  private:
   struct Operation {

@@ -31,7 +31,7 @@ class SelfTransport final : public Transport {
   std::vector<Bytes> gather(const Bytes& mine, int root) override;
   Bytes broadcast(Bytes bytes, int root) override;
   TransferId broadcast(at::Tensor data, int root) override;
-  void warm_up(std::size_t) override {}
+  void warm_up(std::size_t, Pattern) override {}
 
  private:
   at::Device device_;

@@ -25,6 +25,11 @@ struct Travelling {
   TransferId held_by = 0;  // a group posted before this left; 0 = none
 };
 
+/// Consecutive ranks.
+struct Members {
+  int first = 0, count = 1;
+};
+
 /// What all ranks share.
 class World {
  public:
@@ -42,7 +47,7 @@ class World {
   TransferId start(int communicator, int rank, std::vector<Half> group);
   bool complete(TransferId id) const { return queues_.complete(id); }
   /// Collective: everybody's bytes, in rank order.
-  std::vector<Bytes> share(int communicator, int rank, Bytes mine);
+  std::vector<Bytes> share(int communicator, Members members, int rank, Bytes mine);
 
  private:
   using Pair = std::tuple<int, int, int>;  // communicator, to, from
@@ -61,19 +66,21 @@ class World {
   Queues queues_;
   std::uint64_t now_ = 0, quiet_turns_ = 0;
   std::map<Pair, std::deque<Travelling>> messages_;
-  std::map<std::pair<int, int>, std::uint64_t> rounds_begun_;  // of a communicator and rank
-  std::map<std::pair<int, std::uint64_t>, Round> rounds_;      // of a communicator
-  std::vector<int> haste_;                                     // of each rank, 1 to kMostHaste
-  std::vector<std::string> waits_;                             // what a rank waits for, for the report
+  std::map<std::pair<int, int>, std::uint64_t> rounds_begun_;    // of a communicator and rank
+  std::map<std::tuple<int, int, std::uint64_t>, Round> rounds_;  // of a communicator and its first member
+  std::vector<int> haste_;                                       // of each rank, 1 to kMostHaste
+  std::vector<std::string> waits_;                               // what a rank waits for, for the report
   Fibers fibers_;
 };
 
 class StrictTransport final : public Transport {
  public:
-  StrictTransport(World& world, int communicator, int rank) : world_(world), communicator_(communicator), rank_(rank) {}
+  /// `rank`: among all.
+  StrictTransport(World& world, int communicator, Members members, int rank)
+      : world_(world), communicator_(communicator), members_(members), rank_(rank) {}
 
-  int rank() const override { return rank_; }
-  int size() const override { return world_.ranks(); }
+  int rank() const override { return rank_ - members_.first; }
+  int size() const override { return members_.count; }
   const char* carrier() const override { return "strict"; }
   at::Device device() const override { return at::kCPU; }
   Traffic traffic() const override { return traffic_; }
@@ -82,14 +89,19 @@ class StrictTransport final : public Transport {
     check_rank(*this, to);
     ++traffic_.control_messages;
     traffic_.control_bytes += body.size();
-    world_.send(communicator_, rank_, to, std::move(body));
+    world_.send(communicator_, rank_, members_.first + to, std::move(body));
   }
-  std::optional<Message> receive() override { return world_.receive(communicator_, rank_); }
+  std::optional<Message> receive() override {
+    std::optional<Message> message = world_.receive(communicator_, rank_);
+    if (message) message->from -= members_.first;
+    return message;
+  }
   bool flushed() override { return world_.flushed(communicator_, rank_); }
 
   TransferId start(std::vector<Half> group) override {
     check_group(*this, group);
-    for (const Half& half : group) {
+    for (Half& half : group) {
+      half.peer += members_.first;
       if (half.direction != Direction::send) continue;
       ++traffic_.carrier_transfers;
       traffic_.carrier_bytes += half.data.nbytes();
@@ -99,38 +111,37 @@ class StrictTransport final : public Transport {
   bool done(TransferId id) override { return world_.complete(id); }
   void progress() override { world_.give_turn_back(); }
 
-  void barrier() override { world_.share(communicator_, rank_, {}); }
+  void barrier() override { share({}); }
   std::uint64_t scatter(std::span<const std::uint64_t> values, int root) override {
     check_rank(*this, root);
-    if (rank_ == root) check_scatter(*this, values);
+    if (rank() == root) check_scatter(*this, values);
     const std::span<const std::byte> bytes = std::as_bytes(values);
-    const Bytes all = world_.share(communicator_, rank_, {bytes.begin(), bytes.end()})[root];
+    const Bytes all = share({bytes.begin(), bytes.end()})[root];
     std::uint64_t mine;
-    std::memcpy(&mine, all.data() + rank_ * sizeof mine, sizeof mine);
+    std::memcpy(&mine, all.data() + rank() * sizeof mine, sizeof mine);
     return mine;
   }
   std::vector<Bytes> gather(const Bytes& mine, int root) override {
     check_rank(*this, root);
-    std::vector<Bytes> all = world_.share(communicator_, rank_, mine);
-    return rank_ == root ? all : std::vector<Bytes>{};
+    std::vector<Bytes> all = share(mine);
+    return rank() == root ? all : std::vector<Bytes>{};
   }
   Bytes broadcast(Bytes bytes, int root) override {
     check_rank(*this, root);
-    return world_.share(communicator_, rank_, std::move(bytes))[root];
+    return share(std::move(bytes))[root];
   }
   TransferId broadcast(at::Tensor data, int root) override {
     check_rank(*this, root);
     std::vector<Half> group;
-    if (rank_ != root) group.push_back({root, Direction::receive, data});
-    for (int peer = 0; rank_ == root && peer < size(); ++peer) {
+    if (rank() != root) group.push_back({root, Direction::receive, data});
+    for (int peer = 0; rank() == root && peer < size(); ++peer) {
       if (peer != root) group.push_back({peer, Direction::send, data});
     }
     return start(std::move(group));
   }
-  void warm_up(std::size_t bytes) override {
+  void warm_up(std::size_t bytes, Pattern pattern) override {
     std::vector<Half> group;
-    for (int peer = 0; peer < size(); ++peer) {
-      if ((rank_ == 0) == (peer == 0)) continue;
+    for (const int peer : peers_of(*this, pattern)) {
       for (const Direction direction : {Direction::send, Direction::receive}) {
         group.push_back({peer, direction, at::zeros({static_cast<std::int64_t>(bytes)}, at::kByte)});
       }
@@ -140,8 +151,12 @@ class StrictTransport final : public Transport {
   }
 
  private:
+  std::vector<Bytes> share(Bytes mine) { return world_.share(communicator_, members_, rank_, std::move(mine)); }
+
   World& world_;
-  int communicator_, rank_;
+  int communicator_;
+  Members members_;
+  int rank_;
   Traffic traffic_;
 };
 
@@ -151,7 +166,9 @@ World::World(const Settings& settings, const Body& body)
       queues_(settings.ranks, kCommunicators, [this] { return delay(); }),
       waits_(static_cast<std::size_t>(settings.ranks)),
       fibers_(static_cast<std::size_t>(settings.ranks), [this, &body](std::size_t rank) {
-        StrictTransport exchange(*this, 0, static_cast<int>(rank)), replica(*this, 1, static_cast<int>(rank));
+        const int all = settings_.ranks, mine = static_cast<int>(rank);
+        const int each = settings_.ranks_per_replica == 0 ? all : settings_.ranks_per_replica;
+        StrictTransport exchange(*this, 0, {0, all}, mine), replica(*this, 1, {mine / each * each, each}, mine);
         body(exchange, replica);
       }) {
   for (int rank = 0; rank < settings.ranks; ++rank) haste_.push_back(1 + static_cast<int>(random_() % kMostHaste));
@@ -242,19 +259,19 @@ TransferId World::start(int communicator, int rank, std::vector<Half> group) {
   return id;
 }
 
-std::vector<Bytes> World::share(int communicator, int rank, Bytes mine) {
+std::vector<Bytes> World::share(int communicator, Members members, int rank, Bytes mine) {
   const std::uint64_t number = rounds_begun_[{communicator, rank}]++;
-  Round& round = rounds_[{communicator, number}];
-  round.given.resize(fibers_.count());
-  round.given[rank] = std::move(mine);
+  Round& round = rounds_[{communicator, members.first, number}];
+  round.given.resize(static_cast<std::size_t>(members.count));
+  round.given[rank - members.first] = std::move(mine);
   ++round.arrived;
   happened();
   waits_[rank] = "a collective call, number " + std::to_string(number);
-  while (round.arrived < ranks()) give_turn_back();
+  while (round.arrived < members.count) give_turn_back();
   waits_[rank].clear();
   std::vector<Bytes> all;
   for (const auto& given : round.given) all.push_back(*given);
-  if (++round.read == ranks()) rounds_.erase({communicator, number});
+  if (++round.read == members.count) rounds_.erase({communicator, members.first, number});
   return all;
 }
 

@@ -18,13 +18,14 @@ namespace trireme::strict {
 
 struct Settings {
   int ranks = 1;
+  int ranks_per_replica = 0;  // 0: all of them
   std::uint64_t seed = 0;
   int longest_delay = 30;  // of messages and completions, in turns of a rank
   int patience = 3000;     // turns of every rank without any of that that make a stall
 };
 
-/// A rank's code; it must call `progress` while it waits. `exchange` and `replica` are two communicators, each with its
-/// own messages and its own queue.
+/// A rank's code; it must call `progress` while it waits. `exchange` joins all ranks, `replica` those of one replica,
+/// numbered from 0; each has its own messages and its own queue.
 using Body = std::function<void(Transport& exchange, Transport& replica)>;
 
 /// Runs `body` on every rank until all have returned.

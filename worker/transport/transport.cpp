@@ -47,4 +47,13 @@ void check_group(const Transport& transport, std::span<const Half> group) {
   }
 }
 
+std::vector<int> peers_of(const Transport& transport, Pattern pattern) {
+  std::vector<int> peers;
+  for (int peer = 0; peer < transport.size(); ++peer) {
+    const bool meets = pattern == Pattern::all_pairs || transport.rank() == 0 || peer == 0;
+    if (meets && peer != transport.rank()) peers.push_back(peer);
+  }
+  return peers;
+}
+
 }  // namespace trireme

@@ -27,6 +27,10 @@ struct Message {
 
 enum class Direction { send, receive };
 
+/// Who talks to whom: rank 0 with every other rank (exchange), or everybody with everybody (the few ranks of a
+/// replica).
+enum class Pattern { star, all_pairs };
+
 /// Our side of one transfer. `data`: contiguous uint8 on `Transport::device()`, at least one byte. The transport holds
 /// the tensor until the transfer is done. A transfer to oneself is a send half and a receive half matched in order.
 struct Half {
@@ -68,6 +72,9 @@ class Transport {
   // and the id is forgotten by the next call of `start`.
   virtual TransferId start(std::vector<Half> group) = 0;
   virtual bool done(TransferId id) = 0;
+  /// Polls; true once work enqueued from here on on the caller's current stream comes behind the transfer, so that it
+  /// may use what was received. The host need not have seen the end: NCCL's transfers are launched, no more.
+  virtual bool follow(TransferId id) { return done(id); }
   /// Moves messages and transfers on; once per loop pass.
   virtual void progress() = 0;
 
@@ -82,9 +89,9 @@ class Transport {
   /// Root's tensor into everybody's `data` (same bytes, contiguous, on `device()`), over the carrier. Enqueued on the
   /// transfer stream behind the caller's current stream; `done` tells when the buffer may be used again.
   virtual TransferId broadcast(at::Tensor data, int root) = 0;
-  /// Connects every pair rank 0 <-> r in both directions with messages of `bytes`: NCCL sets up its connections here
+  /// Connects every pair of the pattern in both directions with messages of `bytes`: NCCL sets up its connections here
   /// and not in the middle of a job.
-  virtual void warm_up(std::size_t bytes) = 0;
+  virtual void warm_up(std::size_t bytes, Pattern pattern) = 0;
 };
 
 // What every implementation asks of its caller; Error(internal) otherwise.
@@ -92,5 +99,8 @@ void check_rank(const Transport& transport, int rank);
 void check_scatter(const Transport& transport, std::span<const std::uint64_t> values);
 void check_buffer(const Transport& transport, const at::Tensor& data);
 void check_group(const Transport& transport, std::span<const Half> group);
+
+/// Whom this rank meets in a warm-up.
+std::vector<int> peers_of(const Transport& transport, Pattern pattern);
 
 }  // namespace trireme

@@ -18,7 +18,7 @@ void random_jobs(Transport& transport, at::Device device, int jobs) {
   const double start = steady_seconds();
   for (int seed = 0; seed < jobs; ++seed) {
     const small_job::Script script = small_job::random_script(static_cast<std::uint64_t>(seed), transport.size());
-    const small_job::Report report = small_job::run(transport, script, device, on_ranks::nap);
+    const small_job::Report report = small_job::run({transport}, script, device, on_ranks::nap);
     sum.delivered += report.delivered;
     sum.returned += report.returned;
     sum.left_over += report.left_over;
@@ -42,7 +42,7 @@ void stress(Transport& transport, at::Device device, int refills) {
   script.pool_bytes = 2u << 20;
   const Traffic before = transport.traffic();
   const double start = steady_seconds();
-  const small_job::Report report = small_job::run(transport, script, device, on_ranks::nap);
+  const small_job::Report report = small_job::run({transport}, script, device, on_ranks::nap);
   const double seconds = steady_seconds() - start;
   if (transport.rank() != 0) return;
   const Traffic after = transport.traffic();

@@ -23,7 +23,7 @@ TEST_P(OnRanks, DeliversEveryUnitOnceOverAThousandSchedules) {
     const small_job::Script script = small_job::random_script(seed, ranks);
     strict::run({.ranks = ranks, .seed = seed}, [&](Transport& transport, Transport&) {
       LawKeeper watched(transport);
-      const small_job::Report report = small_job::run(watched, script, at::kCPU);
+      const small_job::Report report = small_job::run({watched}, script, at::kCPU);
       delivered += report.delivered;
       returned += report.returned;
       left_over += report.left_over;
@@ -37,11 +37,30 @@ TEST_P(OnRanks, DeliversEveryUnitOnceOverAThousandSchedules) {
   EXPECT_GT(failed, 100);
 }
 
+TEST(Exchange, DealsWithTheFirstAndTheLastRankOfEachReplica) {
+  int delivered = 0, returned = 0;
+  for (const int each : {2, 3}) {
+    for (std::uint64_t seed = 0; seed < 500; ++seed) {
+      const int replicas = 1 + static_cast<int>(seed % 3);
+      const small_job::Script script = small_job::random_script(seed, replicas);
+      const strict::Settings settings{.ranks = replicas * each, .ranks_per_replica = each, .seed = seed};
+      strict::run(settings, [&](Transport& transport, Transport& replica) {
+        LawKeeper watched(transport);
+        const small_job::Report report = small_job::run({watched, &replica}, script, at::kCPU);
+        delivered += report.delivered;
+        returned += report.returned;
+      });
+    }
+  }
+  EXPECT_GT(delivered, 1000);
+  EXPECT_GT(returned, 50);
+}
+
 TEST(Exchange, RunsOnOneRankWithoutMpi) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     SelfTransport transport(at::kCPU);
     const small_job::Script script = small_job::random_script(seed, 1);
-    const small_job::Report report = small_job::run(transport, script, at::kCPU);
+    const small_job::Report report = small_job::run({transport}, script, at::kCPU);
     EXPECT_EQ(report.delivered + report.left_over, script.units);
   }
 }
@@ -67,7 +86,7 @@ TEST(Exchange, WouldStallIfReadyHadNotLeftBeforeTheHalf) {
   script.units = 20;
   const std::string found = complaint(3, 1, [&](Transport& transport, Transport&) {
     Lying lying(transport);
-    small_job::run(lying, script, at::kCPU);
+    small_job::run({lying}, script, at::kCPU);
   });
   EXPECT_NE(found.find("stall"), std::string::npos) << found;
   EXPECT_NE(found.find("to rank 0, held until a group of the sender is complete"), std::string::npos) << found;
@@ -79,7 +98,7 @@ TEST(Exchange, IsWatchedByALawKeeperThatSeesBreaches) {
   const std::string early = complaint(2, 1, [&](Transport& transport, Transport&) {
     LawKeeper watched(transport);
     Lying lying(watched);
-    small_job::run(lying, script, at::kCPU);
+    small_job::run({lying}, script, at::kCPU);
   });
   EXPECT_EQ(early, "rank 1 posted a half to 0 before READY had left");
   const std::string unasked = complaint(2, 1, [](Transport& transport, Transport&) {

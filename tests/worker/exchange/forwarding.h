@@ -20,6 +20,7 @@ class Forwarding : public Transport {
   bool flushed() override { return carrier_.flushed(); }
   TransferId start(std::vector<Half> group) override { return carrier_.start(std::move(group)); }
   bool done(TransferId id) override { return carrier_.done(id); }
+  bool follow(TransferId id) override { return carrier_.follow(id); }
   void progress() override { carrier_.progress(); }
   void barrier() override { carrier_.barrier(); }
   std::uint64_t scatter(std::span<const std::uint64_t> values, int root) override {
@@ -28,7 +29,7 @@ class Forwarding : public Transport {
   std::vector<Bytes> gather(const Bytes& mine, int root) override { return carrier_.gather(mine, root); }
   Bytes broadcast(Bytes bytes, int root) override { return carrier_.broadcast(std::move(bytes), root); }
   TransferId broadcast(at::Tensor data, int root) override { return carrier_.broadcast(data, root); }
-  void warm_up(std::size_t bytes) override { carrier_.warm_up(bytes); }
+  void warm_up(std::size_t bytes, Pattern pattern) override { carrier_.warm_up(bytes, pattern); }
 
  private:
   Transport& carrier_;

@@ -23,7 +23,7 @@ int run_launched(const Launch& launch, const std::string& carrier,
   device::configure(device, {});
   const device::StreamGuard stream(device, /*high_priority=*/false);
   const std::unique_ptr<Transport> transport = make_transport(carrier, launch, device);
-  transport->warm_up(1 << 20);
+  transport->warm_up(1 << 20, Pattern::star);
   body(*transport, device);
   transport->barrier();
   return 0;

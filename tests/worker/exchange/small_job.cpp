@@ -11,6 +11,7 @@
 
 #include "tests/worker/exchange/payload.h"
 #include "worker/device.h"
+#include "worker/exchange/codec.h"
 
 namespace trireme::small_job {
 namespace {
@@ -38,6 +39,12 @@ class Engine {
     std::vector<Unit> units(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
     waiting_.clear();
     return units;
+  }
+  std::optional<Unit> take_waiting() {
+    if (waiting_.empty()) return std::nullopt;
+    Unit unit = std::move(waiting_.front());
+    waiting_.pop_front();
+    return unit;
   }
   std::optional<Finished> progress() {
     if (!begun_ && !waiting_.empty()) begin();
@@ -71,8 +78,8 @@ class Engine {
 /// Rank 0: hands out units, takes results, asks for units back, and ends the job.
 class Coordinator {
  public:
-  Coordinator(const Script& script, int ranks, Random& random)
-      : script_(script), random_(random), in_hand_(static_cast<std::size_t>(ranks)), recalled_(in_hand_.size()) {
+  Coordinator(const Script& script, int replicas, Random& random)
+      : script_(script), random_(random), in_hand_(static_cast<std::size_t>(replicas)), recalled_(in_hand_.size()) {
     for (int i = 0; i < script.units; ++i) pending_.push_back(static_cast<std::uint64_t>(i));
   }
 
@@ -194,6 +201,20 @@ class Coordinator {
   Report report_;
 };
 
+/// First rank: a unit leaves for the last one now and then. Last rank: units arrive.
+bool pass_on(Transport& replica, Engine& engine, Random& random) {
+  replica.progress();
+  if (replica.rank() == 0 && once_in(random, 10)) {
+    if (auto unit = engine.take_waiting()) {
+      replica.send(replica.size() - 1, codec::encode_units({&*unit, 1}));
+      return true;
+    }
+  }
+  const auto arrived = replica.receive();
+  if (arrived) engine.submit(codec::decode_units(arrived->body).at(0));
+  return arrived.has_value();
+}
+
 }  // namespace
 
 Script random_script(std::uint64_t seed, int ranks) {
@@ -219,12 +240,14 @@ Script random_script(std::uint64_t seed, int ranks) {
   return script;
 }
 
-Report run(Transport& transport, const Script& script, at::Device compute, void (*nap)()) {
+Report run(Ground ground, const Script& script, at::Device compute, void (*nap)()) {
   using Clock = std::chrono::steady_clock;
+  Transport& transport = ground.transport;
+  const Layout layout{transport.size(), ground.replica ? ground.replica->size() : 1};
   Random random(script.seed * 64 + static_cast<std::uint64_t>(transport.rank()));
-  Exchange exchange(transport, {.pool_bytes = script.pool_bytes, .clock = {}});
+  Exchange exchange(transport, {.pool_bytes = script.pool_bytes, .clock = {}, .layout = layout});
   std::optional<Coordinator> coordinator;
-  if (transport.rank() == 0) coordinator.emplace(script, transport.size(), random);
+  if (transport.rank() == 0) coordinator.emplace(script, layout.replicas(), random);
   Engine engine(script, compute, random);
   exchange.scatter_first(coordinator ? coordinator->first_shares() : std::vector<std::vector<Unit>>{});
 
@@ -239,7 +262,9 @@ Report run(Transport& transport, const Script& script, at::Device compute, void 
       engine.submit(std::move(*unit));
     }
     if (exchange.recall_wanted()) exchange.return_units(engine.recall());
-    if (auto finished = engine.progress()) {
+    if (ground.replica) worked |= pass_on(*ground.replica, engine, random);
+    const bool computes = !ground.replica || ground.replica->rank() == ground.replica->size() - 1;
+    if (auto finished = computes ? engine.progress() : std::nullopt) {
       exchange.offer(std::move(*finished));
       worked = true;
     }

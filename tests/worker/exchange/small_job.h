@@ -37,8 +37,13 @@ struct Report {
   double longest_pass_seconds = 0;
 };
 
-/// Every rank. `compute`: where results are made. `nap`: called in passes without work.
+/// Every rank. `compute`: where results are made. `nap`: called in passes without work. With `replica`, the ranks of
+/// one replica, units go as messages from its first rank to its last, which makes the results.
+struct Ground {
+  Transport& transport;
+  Transport* replica = nullptr;
+};
 Report run(
-    Transport& transport, const Script& script, at::Device compute, void (*nap)() = [] {});
+    Ground ground, const Script& script, at::Device compute, void (*nap)() = [] {});
 
 }  // namespace trireme::small_job

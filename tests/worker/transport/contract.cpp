@@ -229,7 +229,8 @@ void tensors_are_broadcast(Transport& transport) {
 }
 
 void warm_up_leaves_nothing_behind(Transport& transport) {
-  transport.warm_up(1 << 20);
+  transport.warm_up(1 << 20, Pattern::star);
+  transport.warm_up(1 << 10, Pattern::all_pairs);
   transport.barrier();
   EXPECT_FALSE(transport.receive().has_value());
   groups_mix_peers_and_directions(transport);

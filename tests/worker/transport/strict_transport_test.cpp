@@ -91,7 +91,7 @@ TEST(StrictTransport, RunsTheCollectiveCallsAtOneToFourRanks) {
       at::Tensor data = bytes_of(64, rank == 0 ? 9 : 0);
       wait_for(transport, transport.broadcast(data, 0));
       EXPECT_TRUE(at::equal(data, bytes_of(64, 9)));
-      transport.warm_up(64);
+      transport.warm_up(64, Pattern::star);
       replica.barrier();
       transport.barrier();
     });
