@@ -108,7 +108,7 @@ void read_pictures(Item& item) {
       continue;
     }
     if (sha256_hex(image.data) != image.sha256) {
-      set_error(item, image.name, "the file has changed since the job began; run the same command again");
+      set_error(item, image.name, "the file has changed since the job began; start over with --fresh");
     }
   }
 }

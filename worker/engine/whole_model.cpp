@@ -110,7 +110,8 @@ void WholeModelEngine::run_slice() {
   } catch (const ItemError& e) {
     fail_one(unit, e);
   } catch (const c10::OutOfMemoryError& e) {
-    fail(unit, std::string("out of device memory: lower the size or dispatch.batch, or set memory.vae_tiling: true (") +
+    fail(unit, std::string("out of device memory: lower the size, max_new_tokens or dispatch.batch, or set "
+                           "memory.vae_tiling: true (") +
                    e.what_without_backtrace() + ")");
   }
   const bool all_enqueued = unit.stage == InHand::Stage::planned && unit.next_slice == unit.slices.size();
