@@ -7,6 +7,7 @@
 #include "common/tokenizer/chat.h"
 #include "tests/worker/golden.h"
 #include "tests/worker/models/qwen2_5_vl_golden.h"
+#include "worker/models/list.h"
 #include "worker/models/qwen2_5_vl/prompt.h"
 #include "worker/models/qwen2_5_vl/vision_tower.h"
 #include "worker/vision/patches.h"
@@ -177,6 +178,34 @@ TEST(QwenConfig, AHeadIsTiedWhenTheFilesSaySoOrHaveNone) {
   EXPECT_FALSE(tied("qwen2_5_vl_resaved", [](Json& c) {
     c["tie_word_embeddings"] = c["text_config"]["tie_word_embeddings"] = false;
   })) << "lm_head.weight is missing, and named when the weights are loaded";
+}
+
+// total_size of the released model.safetensors.index.json.
+TEST(QwenShapes, WantTheBytesOfTheReleasedFiles) {
+  const auto wanted = [](const char* shapes) {
+    Job job;
+    job.model.weights = "dummy";
+    const std::string folder = (test::source_folder() / "bench/shapes" / shapes).string();
+    PartParameters parameters;
+    const auto model = make_model("qwen2_5_vl", {job, at::kCPU, at::kBFloat16},
+                                  read_model_files(folder, /*weights=*/false, "qwen2_5_vl"), parameters);
+    std::map<std::string, std::uint64_t> bytes;
+    for (const Parameters::Want& want : parameters.at("model").wants()) {
+      std::uint64_t count = 2;
+      for (const std::int64_t size : want.shape) count *= static_cast<std::uint64_t>(size);
+      EXPECT_TRUE(bytes.emplace(want.name, count).second) << want.name << " is wanted twice";
+    }
+    for (const char* name :
+         {"visual.patch_embed.proj.weight", "visual.blocks.31.mlp.gate_proj.bias", "visual.merger.mlp.2.weight",
+          "model.layers.27.self_attn.v_proj.bias", "model.norm.weight"}) {
+      EXPECT_TRUE(bytes.contains(name)) << name;
+    }
+    EXPECT_EQ(bytes.contains("lm_head.weight"), std::string_view(shapes) == "qwen2_5_vl_7b");
+    return std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0},
+                           [](std::uint64_t sum, const auto& one) { return sum + one.second; });
+  };
+  EXPECT_EQ(wanted("qwen2_5_vl_7b"), 16'584'333'312u);
+  EXPECT_EQ(wanted("qwen2_5_vl_3b"), 7'509'245'952u);
 }
 
 }  // namespace
