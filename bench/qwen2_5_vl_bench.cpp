@@ -121,7 +121,7 @@ void bench(const Options& options) {
   job.model.weights = "dummy";
   SelfTransport transport(device);
   const at::ScalarType dtype = device.is_cuda() ? at::kBFloat16 : at::kFloat;
-  const LoadedModel loaded = load_model("qwen2_5_vl", {job, device, dtype}, transport, [] {});
+  const LoadedModel loaded = load_model({"qwen2_5_vl", "", 0}, {job, device, dtype}, transport, [] {});
   const ImageFile picture = make_picture(options.size);
   std::printf("%s, %s, picture %dx%d\n", device::name(device).c_str(), options.shapes.c_str(), options.size,
               options.size);

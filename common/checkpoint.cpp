@@ -7,7 +7,6 @@
 #include "common/families.h"
 #include "common/files.h"
 #include "common/json.h"
-#include "common/safetensors.h"
 #include "common/sampling_defaults.h"
 #include "common/sha256.h"
 #include "common/utf8.h"
@@ -158,6 +157,12 @@ Checkpoint fake(const std::string& family) {
 }
 
 }  // namespace
+
+std::string shard_fingerprint(const SafetensorsFile& shard) {
+  Sha256 hash;
+  add_shard(hash, shard);
+  return hash.hex();
+}
 
 Checkpoint inspect(const Job& job) {
   if (job.model.family.starts_with("fake")) return fake(job.model.family);

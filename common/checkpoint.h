@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/job.h"
+#include "common/safetensors.h"
 
 namespace trireme {
 
@@ -42,5 +43,8 @@ struct Checkpoint {
 };
 
 Checkpoint inspect(const Job& job);
+
+/// Of one shard: its size, header and sampled blocks.
+std::string shard_fingerprint(const SafetensorsFile& shard);
 
 }  // namespace trireme

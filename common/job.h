@@ -26,6 +26,8 @@ struct Job {
     std::string family = "auto";         // auto | fake | fake_text | z_image | newbie_image | qwen2_5_vl
     std::optional<std::string> dtype;    // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
     std::string weights = "checkpoint";  // checkpoint | dummy
+    std::string read = "once";    // once (rank 0, which broadcasts) | per_node (every rank, from its host's cache)
+    std::filesystem::path cache;  // a folder on each host's own disk for copies of the shards; empty: none
   } model;
 
   struct Parallel {
@@ -75,6 +77,7 @@ struct Job {
     std::string images = "png";  // png | none
     bool png_metadata = true;
     bool tensors = false;
+    std::string write = "gathered";  // gathered (rank 0 writes) | local (each rank writes what it made)
   } output;
 
   struct Monitor {

@@ -140,8 +140,8 @@ std::vector<JobKey> keys_of(Job& job) {
           choice({"auto", "fake", "fake_text", "z_image", "newbie_image", "qwen2_5_vl"})),
       key("model", "dtype", model.dtype, or_auto(dtype())),
       key("model", "weights", model.weights, choice({"checkpoint", "dummy"})),
-      later<std::string>("model", "read", "once", choice({"once"}, {"per_node"})),
-      later_text("model", "cache"),
+      key("model", "read", model.read, choice({"once", "per_node"})),
+      key("model", "cache", model.cache, path()),
 
       later("parallel", "stages", 1, whole(1, kMany)),
       later_auto("parallel", "split", anything()),
@@ -192,7 +192,7 @@ std::vector<JobKey> keys_of(Job& job) {
       key("output", "images", output.images, choice({"png", "none"})),
       key("output", "png_metadata", output.png_metadata, flag()),
       key("output", "tensors", output.tensors, flag()),
-      later<std::string>("output", "write", "gathered", choice({"gathered"}, {"local"})),
+      key("output", "write", output.write, choice({"gathered", "local"})),
       later_text("output", "metrics_file"),
 
       key("monitor", "interval_seconds", monitor.interval_seconds, number(0.1, 86'400)),

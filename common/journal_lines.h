@@ -12,17 +12,10 @@
 #include <variant>
 #include <vector>
 
+#include "common/file_record.h"
 #include "common/text_result.h"
 
 namespace trireme {
-
-/// A result file, relative to the run directory. `file` empty: there is none.
-struct FileRecord {
-  std::string file;
-  std::string sha256;
-  std::uint64_t bytes = 0;
-  bool operator==(const FileRecord&) const = default;
-};
 
 /// A job began: numbered from 1 in each run directory.
 struct StartLine {

@@ -49,26 +49,27 @@ struct Setup {
   std::string family;
   int launch = 0;                    // of the run directory, for the logs
   std::uint64_t largest_result = 0;  // bytes
+  std::string fingerprint;           // of the checkpoint
+  bool pictures = true;              // what the model makes
 
-  Bytes encode() const {
-    return to_bytes(nlohmann::json{{"family", family}, {"launch", launch}, {"largest_result", largest_result}}.dump());
-  }
-  static Setup decode(const Bytes& bytes) {
-    const auto json = nlohmann::json::parse(as_text(bytes));
-    return {json.at("family"), json.at("launch"), json.at("largest_result")};
-  }
+  Makes makes() const { return pictures ? Makes::pictures : Makes::text; }
 };
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Setup, family, launch, largest_result, fingerprint, pictures)
+
+Bytes encode(const Setup& setup) { return to_bytes(nlohmann::json(setup).dump()); }
+Setup decode(const Bytes& bytes) { return nlohmann::json::parse(as_text(bytes)).get<Setup>(); }
 
 std::uint64_t largest_result(const Job& job, const Plan& plan) {
   std::uint64_t pixels = 0;
   for (const Item& item : plan.items) pixels = std::max(pixels, static_cast<std::uint64_t>(item.width) * item.height);
-  const std::uint64_t bytes_a_pixel = 3 * (job.output.tensors ? 1 + sizeof(float) : 1);
+  const bool local = job.output.write == "local", tensors = job.output.tensors && !local;
+  const std::uint64_t bytes_a_pixel = local ? 0 : 3 * (tensors ? 1 + sizeof(float) : 1);
   constexpr std::uint64_t kSmall = 1u << 16, kTextTensors = 32u << 20;
   if (plan.checkpoint.defaults.makes == Makes::text) {
     std::uint64_t tokens = 0;
     for (const Item& item : plan.items) tokens = std::max<std::uint64_t>(tokens, item.max_new_tokens);
     const std::uint64_t batch = plan.batch, bytes_a_token = sizeof(std::int64_t) + 8;  // its id and its letters
-    return batch * (tokens * bytes_a_token + (job.output.tensors ? kTextTensors : 0)) + kSmall;
+    return batch * (tokens * bytes_a_token + (tensors ? kTextTensors : 0)) + kSmall;
   }
   return pixels * bytes_a_pixel + kSmall;
 }
@@ -78,11 +79,20 @@ void print_dry_run(const Job& job, const Plan& plan) {
               plan.batch, plan.checkpoint.family.c_str(), plan.run_id.c_str());
 }
 
-SinkSettings sink_settings(const Job& job, const Plan& plan, const std::string& dtype) {
-  const std::string model = job.model.path.empty() ? plan.checkpoint.family : job.model.path.filename().string();
+SinkSettings sink_settings(const Job& job, const Setup& setup, const std::string& dtype) {
+  const std::string model = job.model.path.empty() ? setup.family : job.model.path.filename().string();
   return {job.output.directory,
           job.output.png_metadata,
-          {model, plan.checkpoint.fingerprint, "Euler", dtype, std::string("trireme ") + TRIREME_VERSION}};
+          {model, setup.fingerprint, "Euler", dtype, std::string("trireme ") + TRIREME_VERSION}};
+}
+
+/// Where ranks write what they made; its threads are this rank's share of the host's cores.
+std::unique_ptr<LocalOutput> local_output(const Job& job, const Setup& setup, const std::string& dtype,
+                                          const Launch& launch) {
+  if (job.output.write != "local") return nullptr;
+  const int threads = std::clamp(launch.cpu_count / launch.local_size, 1, 4);
+  return std::make_unique<LocalOutput>(sink_settings(job, setup, dtype), sink_names(job.output, setup.makes()),
+                                       threads);
 }
 
 /// A shard works in a folder of its own.
@@ -174,15 +184,20 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   if (launch.rank == 0) directory = open_run_directory(job, plan, layout, arguments.fresh, device::name(device));
   const auto replica = make_replica_transport(*transport, layout);
   Setup setup;
-  if (directory) setup = {plan.checkpoint.family, directory->launch(), largest_result(job, plan)};
-  setup = Setup::decode(transport->broadcast(setup.encode(), 0));
+  if (directory) {
+    const Checkpoint& checkpoint = plan.checkpoint;
+    setup = {checkpoint.family, directory->launch(), largest_result(job, plan), checkpoint.fingerprint,
+             checkpoint.defaults.makes == Makes::pictures};
+  }
+  setup = decode(transport->broadcast(encode(setup), 0));
   open_log(job, launch, setup.launch, directory.get());
   if (const auto advice = binding_advice(launch, job.parallel.threads)) log::warning(*advice);
   watchdog.beat();
 
   watchdog.set_stage("loading the model");
   const LoadedModel loaded =
-      load_model(setup.family, {job, device, scalar_type(dtype)}, *transport, [&watchdog] { watchdog.beat(); });
+      load_model({setup.family, setup.fingerprint, launch.local_rank}, {job, device, scalar_type(dtype)}, *transport,
+                 [&watchdog] { watchdog.beat(); });
   watchdog.set_stage("warming up");
   transport->warm_up(setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
@@ -194,7 +209,9 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
 
   Exchange exchange(*transport, {.layout = layout});
   WholeModelEngine engine(*loaded.model);
-  LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}};
+  const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
+  const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
+  LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}, output.get()};
   const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
   const auto report_of_all = [&](const LoopReport& loop) {
     RankReport mine = rank_report(launch, device, loop, *transport);
@@ -210,7 +227,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   }
 
   const auto policy = make_policy(job.dispatch.policy);
-  Writers writers(sink_settings(job, plan, dtype), sink_names(job.output, plan.checkpoint.defaults.makes));
+  Writers writers(sink_settings(job, setup, dtype), output ? std::vector<std::string_view>() : sinks);
   Coordinator coordinator({exchange, *policy, directory->journal(), writers}, layout.replicas(),
                           static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2)),
                           remaining_work(plan, *directory));

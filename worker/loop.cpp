@@ -19,6 +19,7 @@ constexpr double kSilence = 1.5;  // stall timeouts: a stuck rank's own watchdog
 /// What only grows while a rank gets on with its work.
 std::uint64_t work_done(const LoopParts& parts) {
   std::uint64_t sum = parts.engine.slices_done() + parts.transport.traffic().carrier_transfers;
+  if (parts.output != nullptr) sum += parts.output->done();
   if (parts.coordinator != nullptr) sum += parts.coordinator->done() + parts.coordinator->failed();
   return sum;
 }
@@ -26,7 +27,9 @@ std::uint64_t work_done(const LoopParts& parts) {
 /// For the watchdog: what this rank would be stuck at from here on.
 void say_what_is_in_hand(LoopParts& parts) {
   const bool computing = !parts.engine.idle();
-  const bool waiting = parts.exchange.outstanding() || (parts.coordinator != nullptr && parts.coordinator->writing());
+  const bool writing = parts.output != nullptr && !parts.output->idle();
+  const bool waiting =
+      parts.exchange.outstanding() || writing || (parts.coordinator != nullptr && parts.coordinator->writing());
   parts.watchdog.set_busy(computing ? Busy::computing : waiting ? Busy::waiting : Busy::nothing);
   parts.watchdog.set_stage(computing ? "computing" : "waiting for other ranks or the disk");
 }
@@ -49,7 +52,13 @@ bool pass(LoopParts& parts) {
   if (parts.exchange.recall_wanted()) parts.exchange.return_units(parts.engine.recall());
   say_what_is_in_hand(parts);  // on a CPU the engine runs its slices in here
   active = parts.engine.progress() || active;
-  while (auto finished = parts.engine.take()) parts.exchange.offer(std::move(*finished));
+  while (auto finished = parts.engine.take()) {
+    parts.output != nullptr ? parts.output->submit(std::move(*finished)) : parts.exchange.offer(std::move(*finished));
+  }
+  while (auto saved = parts.output != nullptr ? parts.output->take() : std::nullopt) {
+    parts.exchange.offer(std::move(*saved));
+    active = true;
+  }
   if (parts.coordinator != nullptr) active = parts.coordinator->progress() || active;
   if (signals::take_stop_request()) parts.exchange.ask_to_drain();
   return active;

@@ -10,6 +10,7 @@
 #include "worker/engine/engine.h"
 #include "worker/exchange/exchange.h"
 #include "worker/monitor/watchdog.h"
+#include "worker/output/local_output.h"
 #include "worker/transport/transport.h"
 
 namespace trireme {
@@ -21,6 +22,7 @@ struct LoopParts {
   Coordinator* coordinator = nullptr;  // rank 0
   Watchdog& watchdog;
   std::function<void(double seconds)> monitor;  // rank 0, cheap: called in every pass
+  LocalOutput* output = nullptr;                // where ranks write what they made
 };
 
 struct LoopSettings {

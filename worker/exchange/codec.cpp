@@ -7,11 +7,11 @@
 namespace trireme::codec {
 namespace {
 
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersion = 3;
 constexpr std::uint64_t kAlignment = 64;
 // The least that an entry takes in its encoding: bounds for counts.
 constexpr std::size_t kSmallestUnit = 20, kSmallestItem = 156, kSmallestMessage = 16, kSmallestPart = 13,
-                      kSmallestImage = 32, kSmallestResult = 26, kSmallestTensor = 17;
+                      kSmallestImage = 32, kSmallestResult = 27, kSmallestTensor = 17;
 
 std::uint64_t aligned(std::uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -207,6 +207,34 @@ TextResult read_text_result(wire::Reader& in) {
   return text;
 }
 
+void write(wire::Writer& out, const FileRecord& record) {
+  out.text(record.file);
+  out.text(record.sha256);
+  out.number(record.bytes);
+}
+
+FileRecord read_file_record(wire::Reader& in) {
+  FileRecord record;
+  record.file = in.text();
+  record.sha256 = in.text();
+  record.bytes = in.number<std::uint64_t>();
+  return record;
+}
+
+void write(wire::Writer& out, const SavedFiles& saved) {
+  write(out, saved.picture);
+  write(out, saved.tensors);
+  out.number(saved.seconds);
+}
+
+SavedFiles read_saved_files(wire::Reader& in) {
+  SavedFiles saved;
+  saved.picture = read_file_record(in);
+  saved.tensors = read_file_record(in);
+  saved.seconds = in.number<double>();
+  return saved;
+}
+
 Bytes encode_header(const Finished& finished) {
   wire::Writer out;
   out.number(kVersion);
@@ -223,6 +251,8 @@ Bytes encode_header(const Finished& finished) {
       out.text(name);
       write(out, tensor);
     }
+    out.number<std::uint8_t>(result.saved.has_value());
+    if (result.saved) write(out, *result.saved);
     out.number<std::uint8_t>(result.text.has_value());
     if (result.text) write(out, *result.text);
   }
@@ -244,6 +274,7 @@ Result read_result(wire::Reader& in, Cutter& cutter) {
     const Shape shape = read_shape(in, cutter.size());
     if (!result.tensors.emplace(std::move(name), cutter.cut(shape, in)).second) in.fail("names that differ");
   }
+  if (in.number<std::uint8_t>() != 0) result.saved = read_saved_files(in);
   if (in.number<std::uint8_t>() != 0) result.text = read_text_result(in);
   return result;
 }

@@ -1,26 +1,39 @@
 #include "worker/models/load.h"
 
 #include "common/steady_clock.h"
+#include "worker/weights/node_cache.h"
 
 namespace trireme {
 
-LoadedModel load_model(const std::string& family, const ModelSettings& settings, Transport& transport,
+LoadedModel load_model(const ModelSource& source, const ModelSettings& settings, Transport& transport,
                        const std::function<void()>& on_progress) {
   const double start = steady_seconds();
   LoadedModel loaded;
   const bool dummy = settings.job.model.weights == "dummy";
+  const Job::Model& model = settings.job.model;
+  const std::string& family = source.family;
+  LoadSettings load;
+  load.everyone_reads = model.read == "per_node";
+  double cache_seconds = 0;
   ModelFiles files;
   if (!family.starts_with("fake")) {
-    if (transport.rank() == 0) files = read_model_files(settings.job.model.path, !dummy, family);
+    if (transport.rank() == 0) files = read_model_files(model.path, !dummy, family);
     files = share_model_files(std::move(files), transport);
+    if (!dummy && !model.cache.empty()) {
+      const bool copies_here = load.everyone_reads ? source.local_rank == 0 : transport.rank() == 0;
+      const double begin = steady_seconds();
+      files = use_node_cache(std::move(files), {model.cache, source.fingerprint, copies_here}, transport, on_progress);
+      cache_seconds = steady_seconds() - begin;
+    }
   }
   PartParameters wanted;
   loaded.model = make_model(family, settings, files, wanted);
   if (dummy) {
     loaded.report = make_dummy_weights(wanted, settings.dtype, settings.device);
   } else if (!family.starts_with("fake")) {
-    loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress);
+    loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress, load);
   }
+  loaded.report.cache_seconds = cache_seconds;
   loaded.report.seconds = steady_seconds() - start;
   return loaded;
 }

@@ -17,8 +17,15 @@ struct LoadedModel {
   LoadReport report;
 };
 
-/// Rank 0 alone touches the checkpoint; errors in it are thrown there. `on_progress`: the watchdog's counter.
-LoadedModel load_model(const std::string& family, const ModelSettings& settings, Transport& transport,
+/// Which model this is, as rank 0 found out, and where this rank sits on its host (model.read, model.cache).
+struct ModelSource {
+  std::string family, fingerprint;
+  int local_rank = 0;
+};
+
+/// Rank 0 alone touches the checkpoint, or every rank does its shards (model.read: per_node); errors in it are thrown
+/// there. `on_progress`: the watchdog's counter.
+LoadedModel load_model(const ModelSource& source, const ModelSettings& settings, Transport& transport,
                        const std::function<void()>& on_progress);
 
 }  // namespace trireme

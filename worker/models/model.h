@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "common/file_record.h"
 #include "common/item.h"
 #include "common/text_result.h"
 
@@ -41,6 +42,7 @@ struct Result {
   std::string error;                          // empty = done; else why the item failed, and nothing below is set
   at::Tensor picture;                         // [H, W, 3] uint8, or undefined
   std::map<std::string, at::Tensor> tensors;  // float32 or int64, by their names on disk; only when asked for
+  std::optional<SavedFiles> saved;            // files are written already: picture and tensors are not set
   std::optional<TextResult> text;             // what was written; its seconds are the engine's to fill in
   /// What can only be done once the device is done with the unit, such as reading a copy on the host: the engine calls
   /// it then, once.

@@ -38,6 +38,11 @@ void Writers::submit(Item item, Result result) {
   work.written.item = std::move(item);
   work.written.error = work.result.error;
   work.written.text = std::move(work.result.text);
+  if (const auto& saved = work.result.saved) {
+    work.written.picture = saved->picture;
+    work.written.tensors = saved->tensors;
+    work.written.seconds = saved->seconds;
+  }
   ++in_hand_;
   {
     const std::lock_guard lock(mutex_);
@@ -81,7 +86,7 @@ void Writers::run() {
 
 void Writers::write(Work& work) const {
   Written& written = work.written;
-  if (!written.error.empty()) return;
+  if (!written.error.empty() || work.result.saved) return;
   const double begin = steady_seconds();
   try {
     for (const auto& sink : sinks_) sink->write(written.item, work.result, written);

@@ -1,7 +1,7 @@
 #pragma once
-// A pool of threads that turn results into files on rank 0: one thread can't keep up with eight GPUs. The loop's thread
-// gives results in and polls; it never waits here but in the destructor. Tensors are released on the thread that calls
-// `take`, since their memory belongs to the exchange.
+// A pool of threads that turn results into files, on rank 0 or on the rank that made them: one thread can't keep up
+// with eight GPUs. The loop's thread gives results in and polls; it never waits here but in the destructor. Tensors are
+// released on the thread that calls `take`, since their memory belongs to the exchange.
 
 #include <condition_variable>
 #include <deque>
@@ -25,7 +25,8 @@ class Writers {
   ~Writers();
   Writers(const Writers&) = delete;
 
-  /// Tensors on the CPU, contiguous, complete. A failed result passes through without a file.
+  /// Tensors on the CPU, contiguous, complete. A failed result passes through without a file, and so does one whose
+  /// files the rank that made it has written.
   void submit(Item item, Result result);
   /// An item whose files are durable, or that failed; in the order of finishing. Throws the Error of a sink, such as a
   /// full disk, as soon as there is one.

@@ -25,19 +25,19 @@ constexpr auto kPause = std::chrono::microseconds(20);  // between two looks at 
 class Loading {
  public:
   Loading(std::vector<FileTensor> tensors, at::ScalarType dtype, at::Device device, Transport& transport,
-          const std::function<void()>& on_progress, const LoadSizes& sizes)
+          const std::function<void()>& on_progress, const LoadSettings& settings)
       : tensors_(std::move(tensors)),
-        chunks_(make_chunks(tensors_, dtype, sizes.chunk)),
+        chunks_(make_chunks(tensors_, dtype, settings.chunk)),
         dtype_(dtype),
         device_(device),
         transport_(transport),
         on_progress_(on_progress),
-        sizes_(sizes) {}
+        settings_(settings) {}
 
   void run(LoadReport& report);
 
  private:
-  bool alone() const { return transport_.size() == 1; }
+  bool alone() const { return transport_.size() == 1 || settings_.everyone_reads; }
   void start_reading(LoadReport& report);
   void read_into_parameters(const Chunk& chunk);
   void read_into_chunk(const Chunk& chunk);
@@ -55,12 +55,13 @@ class Loading {
   const at::Device device_;
   Transport& transport_;
   const std::function<void()>& on_progress_;
-  const LoadSizes sizes_;
+  const LoadSettings settings_;
 
   at::Tensor wire_;                    // the chunk under way, on the transport's device
   at::Tensor staging_;                 // rank 0 with a GPU: bytes of the file on the device, before their cast
   std::vector<at::Tensor> host_;       // rank 0: what is read ahead
   std::unique_ptr<ReadAhead> reader_;  // rank 0
+  double read_seconds_ = 0, broadcast_seconds_ = 0;
 };
 
 /// Elements [from, to) of the tensor that the want takes.
@@ -120,7 +121,7 @@ void Loading::start_reading(LoadReport& report) {
     for (const Piece& whole : chunk.pieces) {
       const FileTensor& tensor = tensors_[whole.tensor];
       const std::uint64_t element = at::elementSize(scalar_type(tensor.entry->dtype));
-      for (const Piece& piece : cut(whole, tensor, sizes_.read)) {
+      for (const Piece& piece : cut(whole, tensor, settings_.read)) {
         ranges.push_back({tensor.file(), tensor.entry->offset + static_cast<std::uint64_t>(piece.first) * element,
                           static_cast<std::uint64_t>(piece.count) * element, destination(piece)});
         report.bytes_read += ranges.back().bytes;
@@ -139,7 +140,9 @@ void Loading::start_reading(LoadReport& report) {
 
 /// The next piece read, in the file's dtype, on the transport's device.
 at::Tensor Loading::take(const Piece& piece) {
+  const double start = steady_seconds();
   const std::span<const std::byte> bytes = reader_->next();
+  read_seconds_ += steady_seconds() - start;
   const auto size = static_cast<std::int64_t>(bytes.size());
   at::Tensor raw = at::from_blob(const_cast<std::byte*>(bytes.data()), {size}, at::TensorOptions(at::kByte));
   if (staging_.defined()) raw = staging_.narrow(0, 0, size).copy_(raw, /*non_blocking=*/true);
@@ -172,7 +175,7 @@ at::Tensor Loading::on_wire(const Piece& piece, const at::Tensor& chunk) const {
 
 void Loading::read_into_parameters(const Chunk& chunk) {
   for (const Piece& whole : chunk.pieces) {
-    for (const Piece& piece : cut(whole, tensors_[whole.tensor], sizes_.read)) {
+    for (const Piece& piece : cut(whole, tensors_[whole.tensor], settings_.read)) {
       const at::Tensor values = take(piece);
       if (destination(piece) == nullptr) place(piece, values);
       give_back();
@@ -184,7 +187,7 @@ void Loading::read_into_parameters(const Chunk& chunk) {
 void Loading::read_into_chunk(const Chunk& chunk) {
   for (const Piece& whole : chunk.pieces) {
     const at::Tensor target = on_wire(whole, wire_);
-    for (const Piece& piece : cut(whole, tensors_[whole.tensor], sizes_.read)) {
+    for (const Piece& piece : cut(whole, tensors_[whole.tensor], settings_.read)) {
       target.narrow(0, piece.first - whole.first, piece.count).copy_(take(piece));
       give_back();
       on_progress_();
@@ -194,11 +197,13 @@ void Loading::read_into_chunk(const Chunk& chunk) {
 
 void Loading::broadcast(const Chunk& chunk) {
   const at::Tensor bytes = wire_.narrow(0, 0, static_cast<std::int64_t>(chunk.bytes));
+  const double start = steady_seconds();
   const TransferId id = transport_.broadcast(bytes, 0);
   while (!transport_.done(id)) {
     transport_.progress();
     std::this_thread::sleep_for(kPause);
   }
+  broadcast_seconds_ += steady_seconds() - start;
   const at::Tensor here = bytes.to(device_);  // the chunk itself, but for a GPU behind a carrier of host memory
   for (const Piece& piece : chunk.pieces) place(piece, on_wire(piece, here));
   on_progress_();
@@ -208,7 +213,7 @@ void Loading::run(LoadReport& report) {
   std::uint64_t largest = 0;
   for (const Chunk& chunk : chunks_) largest = std::max(largest, chunk.bytes);
   if (!alone() && largest > 0) wire_ = buffer(largest, report);
-  if (transport_.rank() == 0) start_reading(report);
+  if (alone() || transport_.rank() == 0) start_reading(report);
   for (const Chunk& chunk : chunks_) {
     if (alone()) {
       read_into_parameters(chunk);
@@ -218,20 +223,27 @@ void Loading::run(LoadReport& report) {
     broadcast(chunk);
   }
   device::synchronize(device_);
+  report.read_seconds = read_seconds_;
+  report.broadcast_seconds = broadcast_seconds_;
 }
 
 }  // namespace
 
 LoadReport load_weights(const ModelFiles& files, const PartParameters& wanted, at::ScalarType dtype, at::Device device,
-                        Transport& transport, const std::function<void()>& on_progress, const LoadSizes& sizes) {
+                        Transport& transport, const std::function<void()>& on_progress, const LoadSettings& settings) {
   const double start = steady_seconds();
   LoadReport report;
   std::vector<FileTensor> tensors = account(files, wanted, transport);
+  if (settings.everyone_reads) {
+    for (FileTensor& tensor : tensors) tensor.read = !tensor.wants.empty();
+  }
   report.bytes_kept = allocate_parameters(wanted, dtype, device);
-  Loading(std::move(tensors), dtype, device, transport, on_progress, sizes).run(report);
+  Loading(std::move(tensors), dtype, device, transport, on_progress, settings).run(report);
   report.peak_allocated = device::memory(device).peak_allocated;
   report.seconds = steady_seconds() - start;
   log::info("weights loaded", {{"seconds", report.seconds},
+                               {"read_seconds", report.read_seconds},
+                               {"broadcast_seconds", report.broadcast_seconds},
                                {"bytes_read", report.bytes_read},
                                {"bytes_kept", report.bytes_kept},
                                {"buffer_bytes", report.buffer_bytes},

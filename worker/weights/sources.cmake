@@ -4,6 +4,7 @@ target_sources(trireme_worker_core PRIVATE
   weights/dummy.cpp
   weights/loader.cpp
   weights/model_files.cpp
+  weights/node_cache.cpp
   weights/parameters.cpp
   weights/part_config.cpp
   weights/read_ahead.cpp

@@ -44,6 +44,7 @@ Finished two_results() {
   done.tensors["latents"] = at::arange(24, at::kFloat).view({2, 3, 4});
   done.tensors["caption"] = at::empty({0, 8}, at::kFloat);
   done.tensors["input_ids"] = at::arange(3, at::kLong);
+  done.saved = SavedFiles{{"images/a.png", "0a", 70}, {"tensors/a.safetensors", "0b", 1ull << 40}, 0.5};
   done.text = TextResult{"a café", {5, 151645}, FinishReason::length, 12, 0.25, 1.5};
   finished.results = {done, Result{"b", "the size is odd", {}, {}}};
   return finished;
@@ -133,6 +134,9 @@ TEST(Codec, BringsResultsBackAsTheyWere) {
   }
   EXPECT_EQ(back.results[0].text, sent.results[0].text);
   EXPECT_FALSE(back.results[1].text);
+  EXPECT_EQ(back.results[0].saved->picture, sent.results[0].saved->picture);
+  EXPECT_EQ(back.results[0].saved->tensors, sent.results[0].saved->tensors);
+  EXPECT_FALSE(back.results[1].saved);
   EXPECT_EQ(back.results[1].error, "the size is odd");
   EXPECT_FALSE(back.results[1].picture.defined());
   EXPECT_TRUE(back.results[1].tensors.empty());

@@ -10,7 +10,7 @@ namespace trireme::test {
 
 std::unique_ptr<Model> load(const Job& job, const std::string& family, at::ScalarType dtype) {
   SelfTransport transport(at::kCPU);
-  return load_model(family, {job, at::kCPU, dtype}, transport, [] {}).model;
+  return load_model({family, "", 0}, {job, at::kCPU, dtype}, transport, [] {}).model;
 }
 
 void run_all(Slices& slices) {

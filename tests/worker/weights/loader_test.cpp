@@ -19,7 +19,7 @@ const at::Device kCpu(at::kCPU);
 
 /// Loads on one rank without MPI; counts calls of on_progress.
 struct Load {
-  Load(const ModelFiles& files, const PartParameters& wanted, at::ScalarType dtype, const LoadSizes& sizes = {}) {
+  Load(const ModelFiles& files, const PartParameters& wanted, at::ScalarType dtype, const LoadSettings& sizes = {}) {
     SelfTransport transport(kCpu);
     report = load_weights(
         files, wanted, dtype, kCpu, transport, [this] { ++progress; }, sizes);
@@ -159,7 +159,7 @@ TEST(LoadWeights, ReadsStraightIntoParametersOfTheFilesDtype) {
 }
 
 TEST(LoadWeights, HoldsAtMost512MiBBesideTheParameters) {
-  const LoadSizes sizes;
+  const LoadSettings sizes;
   EXPECT_LE(sizes.chunk + sizes.read, std::uint64_t{512} << 20);
 }
 

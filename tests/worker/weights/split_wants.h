@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "worker/transport/transport.h"
+#include "worker/weights/model_files.h"
 
 namespace trireme::test {
 
@@ -13,5 +14,7 @@ void write_split_checkpoint(const std::filesystem::path& folder);
 /// Collective. `folder` matters on rank 0 only; the other ranks work with paths that don't exist. Reports through
 /// EXPECT_*.
 void load_split_wants(const std::filesystem::path& folder, Transport& transport, at::Device device);
+/// Collective. The same with every rank reading for itself.
+void load_for_itself(const ModelFiles& files, Transport& transport, at::Device device);
 
 }  // namespace trireme::test
