@@ -21,6 +21,7 @@ struct SamplingDefaults {
   // Pictures.
   int steps = 0;
   double guidance = 0;
+  double no_guidance = 0;  // guidance up to this is none
   double shift = 1;
   int size_multiple = 1;                       // width and height are multiples of it
   std::vector<std::string> samplers{"euler"};  // the first is the default

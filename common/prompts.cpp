@@ -11,6 +11,7 @@
 #include "common/item_values.h"
 #include "common/json.h"
 #include "common/sha256.h"
+#include "common/structured_prompt.h"
 #include "common/utf8.h"
 
 namespace trireme {
@@ -69,6 +70,18 @@ class Reader {
     return std::move(items_);
   }
 
+  std::vector<Item> read_yaml(std::string_view text) {
+    const std::vector<YamlPrompt> prompts = read_yaml_prompts(text, job_.input.prompts.string());
+    if (!prompts.empty()) {
+      number_width_ = std::max(kMinNumberWidth, std::to_string(prompts.back().line).size());
+    }
+    for (const YamlPrompt& prompt : prompts) {
+      line_ = prompt.line;
+      add(parse(prompt.json));
+    }
+    return std::move(items_);
+  }
+
  private:
   std::string place() const { return job_.input.prompts.string() + ":" + std::to_string(line_); }
 
@@ -90,7 +103,8 @@ class Reader {
   }
 
   Wish parse(std::string_view line) {
-    const nlohmann::json value = parse_json(line, job_.input.prompts.string(), line_);
+    nlohmann::json value = parse_json(line, job_.input.prompts.string(), line_);
+    if (!text_) render_prompts(line, value, place());
     const JsonObject object(value, place());
     Wish wish{base_, value.contains("seed"), job_.sampling.images_per_prompt};
     Item& item = wish.item;
@@ -191,9 +205,9 @@ std::uint64_t seed_of(std::uint64_t sampling_seed, std::string_view id) {
 std::vector<Item> read_items(const Job& job, const SamplingDefaults& defaults) {
   const fs::path& file = job.input.prompts;
   const std::string kind = file.extension().string();
-  if (kind != ".txt" && kind != ".jsonl") {
+  if (kind != ".txt" && kind != ".jsonl" && kind != ".yaml") {
     throw ConfigError(job.file.string() + ": input.prompts: " + printable(file.string(), 200) +
-                      " is neither .txt nor .jsonl");
+                      " is none of .txt, .jsonl and .yaml");
   }
   std::error_code error;
   if (fs::exists(file, error) && !fs::is_regular_file(file, error)) {
@@ -208,7 +222,8 @@ std::vector<Item> read_items(const Job& job, const SamplingDefaults& defaults) {
   if (const auto at = text.find('\0'); at != std::string_view::npos)
     fail_at(file, text, at, "NUL byte; is this a text file?");
   refuse_foreign_keys(job, defaults);
-  return Reader(job, defaults).read(text, kind == ".jsonl");
+  Reader reader(job, defaults);
+  return kind == ".yaml" ? reader.read_yaml(text) : reader.read(text, kind == ".jsonl");
 }
 
 }  // namespace trireme

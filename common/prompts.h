@@ -8,6 +8,9 @@
 //           width, height, steps, guidance, cfg_truncation, cfg_normalization, shift, sampler, system_prompt,
 //           images_per_prompt. For text: what common/conversation.h takes, and if wanted id, seed, max_new_tokens,
 //           temperature, top_k, top_p, repetition_penalty
+//   .yaml   a list of maps with the keys of a line
+//
+// For pictures prompt and negative_prompt may also be objects, which become tags (common/structured_prompt.h).
 //
 // UTF-8; CR LF, a BOM and a missing last newline are fine. Line numbers in ids have at least six digits, all as many as
 // the largest needs. No lines, no items: that is legal.

@@ -79,6 +79,7 @@ SamplingDefaults newbie_image_defaults(const fs::path& folder) {
   defaults.shift = fs::exists(scheduler) ? read_shift(scheduler) : 6;
   defaults.steps = 28;
   defaults.guidance = 5;
+  defaults.no_guidance = 1;
   defaults.size_multiple = read_size_multiple(folder);
   defaults.samplers = {"euler", "midpoint"};
   defaults.system_prompt = "You are an assistant designed to generate high-quality images based on user prompts.";

@@ -17,19 +17,18 @@
 namespace trireme {
 namespace {
 
-constexpr std::size_t kMaxBytes = 1 << 20;
 constexpr std::size_t kMaxDepth = 16;
-constexpr std::size_t kMaxEntries = 1000;  // of a map or list; looking for duplicates costs their square
+constexpr std::size_t kMaxEntries = 1000;  // of a map; looking for duplicates costs their square
 
 /// Builds the tree from the parser's events: the library's own nodes share aliases and forget duplicates.
 class Builder : public YAML::EventHandler {
  public:
-  explicit Builder(std::string source) : source_(std::move(source)) {}
+  Builder(std::string source, std::size_t list_entries) : source_(std::move(source)), list_entries_(list_entries) {}
 
   YamlNode root;
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (documents_++ > 0) fail(mark, "a second document; one file holds one job");
+    if (documents_++ > 0) fail(mark, "a second document; a file holds one");
   }
   void OnDocumentEnd() override {}
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { fail(mark, "aliases (*name) are not allowed"); }
@@ -92,7 +91,8 @@ class Builder : public YAML::EventHandler {
     YamlNode* node = &root;
     if (!open_.empty()) {
       YamlNode& parent = *open_.back();
-      if (parent.entries.size() > kMaxEntries) fail(mark, "more than " + std::to_string(kMaxEntries) + " entries");
+      const std::size_t most = parent.kind == YamlNode::Kind::list ? list_entries_ : kMaxEntries;
+      if (parent.entries.size() > most) fail(mark, "more than " + std::to_string(most) + " entries");
       if (parent.kind == YamlNode::Kind::list) parent.entries.emplace_back();
       node = &parent.entries.back().second;
       const std::string step = parent.kind == YamlNode::Kind::list
@@ -114,6 +114,7 @@ class Builder : public YAML::EventHandler {
   }
 
   const std::string source_;
+  const std::size_t list_entries_;
   std::vector<YamlNode*> open_;  // an open container never moves: its siblings are added after it is closed
   bool has_key_ = false;         // the innermost map has a key that waits for its value
   int documents_ = 0;
@@ -179,13 +180,16 @@ void YamlNode::fail(const std::string& fact) const {
   throw ConfigError(place + ": " + (path.empty() ? "" : path + ": ") + fact);
 }
 
-YamlNode parse_yaml(std::string_view whole, const std::string& source) {
+YamlNode parse_yaml(std::string_view whole, const std::string& source, const YamlLimits& limits) {
   const std::string_view text = skip_bom(whole);
-  if (text.size() > kMaxBytes) throw ConfigError(source + ": larger than 1 MiB, which no job file is");
+  if (text.size() > limits.bytes) {
+    throw ConfigError(source + ": larger than " + std::to_string(limits.bytes >> 20) + " MiB, which no " + limits.what +
+                      " is");
+  }
   if (const auto at = text.find('\0'); at != std::string_view::npos) fail_at(text, at, source, "NUL byte");
   if (const auto at = find_invalid_utf8(text)) fail_at(text, *at, source, "invalid UTF-8");
   std::istringstream stream{std::string(text)};
-  Builder builder(source);
+  Builder builder(source, limits.list_entries);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
@@ -201,7 +205,7 @@ YamlNode parse_yaml(std::string_view whole, const std::string& source) {
 YamlNode read_yaml(const std::filesystem::path& file) {
   std::string text;
   try {
-    text = read_file(file, kMaxBytes);
+    text = read_file(file, YamlLimits{}.bytes);
   } catch (const Error& error) {
     throw ConfigError(error.what(), error.code() == ExitCode::bad_data ? ExitCode::config : error.code());
   }

@@ -1,8 +1,8 @@
 #pragma once
-// Strict YAML for job files: a tree of maps, lists and scalars in which every value knows its place. Any thread.
-// Refused with ConfigError: more than 1 MiB, invalid UTF-8, NUL, anchors, aliases, tags, merge keys, duplicate keys,
-// several documents, nesting deeper than 16, more than 1000 entries in a map. Scalars keep the text as written; what it
-// means is decided by who reads it, so that `no` is a fine file name and `010` is never eight.
+// Strict YAML for job files and prompts: a tree of maps, lists and scalars in which every value knows its place. Any
+// thread. Refused with ConfigError: more than 1 MiB (of a job file), invalid UTF-8, NUL, anchors, aliases, tags, merge
+// keys, duplicate keys, several documents, nesting deeper than 16, more than 1000 entries in a map. Scalars keep the
+// text as written; what it means is decided by who reads it, so that `no` is a fine file name and `010` is never eight.
 
 #include <cstdint>
 #include <filesystem>
@@ -28,7 +28,12 @@ struct YamlNode {
   bool is_plain(std::string_view word) const { return kind == Kind::scalar && !quoted && text == word; }
 };
 
-YamlNode parse_yaml(std::string_view text, const std::string& source);
+/// What a file may be; the defaults are a job file's.
+struct YamlLimits {
+  std::size_t bytes = 1 << 20, list_entries = 1000;
+  const char* what = "job file";
+};
+YamlNode parse_yaml(std::string_view text, const std::string& source, const YamlLimits& limits = {});
 /// Throws ConfigError(input_missing) when there is no such file.
 YamlNode read_yaml(const std::filesystem::path& file);
 

@@ -56,7 +56,7 @@ TEST(YamlReader, RefusesWhatSharesOrHidesValues) {
   EXPECT_THAT(parse_error("a: !mine {b: 1}"), HasSubstr("tags"));
   EXPECT_EQ(parse_error("a: 1\nb: 2\na: 3"), "j.yaml:3:1: duplicate key 'a'");
   EXPECT_EQ(parse_error("s: {\"a\": 1, a: 3}"), "j.yaml:1:13: duplicate key 'a'");
-  EXPECT_EQ(parse_error("a: 1\n---\nb: 2"), "j.yaml:2:1: a second document; one file holds one job");
+  EXPECT_EQ(parse_error("a: 1\n---\nb: 2"), "j.yaml:2:1: a second document; a file holds one");
   EXPECT_THAT(parse_error("? [a]\n: 1"), HasSubstr("a key must be plain text"));
 }
 
