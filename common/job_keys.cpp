@@ -146,7 +146,7 @@ std::vector<JobKey> keys_of(Job& job) {
       later("parallel", "stages", 1, whole(1, kMany)),
       later_auto("parallel", "split", anything()),
       later<std::optional<int>>("parallel", "micro_batches", std::nullopt, or_auto(whole(1, kMany))),
-      later("parallel", "guidance", 1, whole(1, 2)),
+      key("parallel", "guidance", parallel.guidance, whole(1, 2)),
       key("parallel", "threads", parallel.threads, whole(1, 1024)),
       key("parallel", "transport", parallel.transport, or_auto(choice({"self", "mpi", "nccl"}))),
 

@@ -18,6 +18,7 @@
 #include "common/slurm.h"
 #include "common/steady_clock.h"
 #include "worker/device.h"
+#include "worker/engine/guidance_pair.h"
 #include "worker/engine/whole_model.h"
 #include "worker/fatal.h"
 #include "worker/loop.h"
@@ -83,7 +84,7 @@ SinkSettings sink_settings(const Job& job, const Setup& setup, const std::string
   const std::string model = job.model.path.empty() ? setup.family : job.model.path.filename().string();
   return {job.output.directory,
           job.output.png_metadata,
-          {model, setup.fingerprint, "Euler", dtype, std::string("trireme ") + TRIREME_VERSION}};
+          {model, setup.fingerprint, dtype, std::string("trireme ") + TRIREME_VERSION}};
 }
 
 /// Where ranks write what they made; its threads are this rank's share of the host's cores.
@@ -137,7 +138,12 @@ void open_log(const Job& job, const Launch& launch, int run_launch, const RunDir
   log::info("rank starts", {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
 }
 
-RankReport rank_report(const Launch& launch, at::Device device, const LoopReport& loop, const Transport& transport) {
+std::unique_ptr<Engine> make_engine(const Job& job, Model& model, Transport* replica) {
+  if (job.parallel.guidance > 1) return std::make_unique<GuidancePairEngine>(model, *replica);
+  return std::make_unique<WholeModelEngine>(model);
+}
+
+RankReport rank_report(const Launch& launch, at::Device device, const LoopReport& loop, const Traffic& traffic) {
   RankReport report;
   report.rank = launch.rank;
   report.host = launch.host;
@@ -147,7 +153,7 @@ RankReport rank_report(const Launch& launch, at::Device device, const LoopReport
   report.idle_seconds = loop.idle_seconds;
   report.longest_pass_seconds = loop.longest_pass_seconds;
   report.peak_memory_bytes = device::memory(device).peak_allocated;
-  report.traffic = transport.traffic();
+  report.traffic = traffic;
   return report;
 }
 
@@ -169,6 +175,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   if (launch.rank == 0) plan = make_plan(job, dtype, device.is_cuda(), shard);
   if (arguments.dry_run) {
     if (launch.rank == 0) print_dry_run(job, plan);
+    log_warnings(plan);
     return ExitCode::ok;
   }
   const Layout layout = make_layout(launch.size, job.parallel.stages, job.parallel.guidance);
@@ -191,6 +198,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   }
   setup = decode(transport->broadcast(encode(setup), 0));
   open_log(job, launch, setup.launch, directory.get());
+  log_warnings(plan);
   if (const auto advice = binding_advice(launch, job.parallel.threads)) log::warning(*advice);
   watchdog.beat();
 
@@ -208,13 +216,15 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
                       {"carrier_bytes", transport->carrier_memory()}});
 
   Exchange exchange(*transport, {.layout = layout});
-  WholeModelEngine engine(*loaded.model);
+  const std::unique_ptr<Engine> engine = make_engine(job, *loaded.model, replica.get());
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
-  LoopParts parts{*transport, exchange, engine, nullptr, watchdog, {}, output.get()};
+  LoopParts parts{*transport, exchange, *engine, nullptr, watchdog, {}, output.get()};
   const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
   const auto report_of_all = [&](const LoopReport& loop) {
-    RankReport mine = rank_report(launch, device, loop, *transport);
+    Traffic traffic = transport->traffic();
+    if (replica) traffic += replica->traffic();
+    RankReport mine = rank_report(launch, device, loop, traffic);
     mine.load_seconds = loaded.report.seconds;
     return gather_rank_reports(*transport, mine);
   };

@@ -26,10 +26,10 @@ std::uint64_t work_done(const LoopParts& parts) {
 
 /// For the watchdog: what this rank would be stuck at from here on.
 void say_what_is_in_hand(LoopParts& parts) {
-  const bool computing = !parts.engine.idle();
+  const bool computing = parts.engine.computing();
   const bool writing = parts.output != nullptr && !parts.output->idle();
-  const bool waiting =
-      parts.exchange.outstanding() || writing || (parts.coordinator != nullptr && parts.coordinator->writing());
+  const bool waiting = !parts.engine.idle() || parts.exchange.outstanding() || writing ||
+                       (parts.coordinator != nullptr && parts.coordinator->writing());
   parts.watchdog.set_busy(computing ? Busy::computing : waiting ? Busy::waiting : Busy::nothing);
   parts.watchdog.set_stage(computing ? "computing" : "waiting for other ranks or the disk");
 }

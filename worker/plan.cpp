@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <map>
 
+#include "common/errors.h"
+#include "common/log.h"
 #include "common/prompts.h"
 #include "common/run_id.h"
+#include "common/xml_lint.h"
 #include "worker/dispatch/batches.h"
 #include "worker/numeric_tables.h"
 
@@ -14,6 +17,7 @@ namespace trireme {
 namespace {
 
 constexpr std::uint64_t kBytesOfAnAnswer = 1024;  // its lines in journal and results
+constexpr std::size_t kMostWarnings = 20;
 
 /// Bytes the open items will take at least: photo-like pictures need more than half a byte a pixel.
 std::uint64_t least_output_bytes(const Job& job, const Plan& plan, const RunDirectory& directory) {
@@ -28,18 +32,42 @@ std::uint64_t least_output_bytes(const Job& job, const Plan& plan, const RunDire
   return sum;
 }
 
+/// A second rank for the negative halves has nothing to do where there are none.
+void refuse_idle_ranks(const Job& job, const Plan& plan) {
+  if (job.parallel.guidance == 1) return;
+  const SamplingDefaults& defaults = plan.checkpoint.defaults;
+  const auto refuse = [&](const std::string& fact) {
+    throw ConfigError(job.file.string() + ": parallel.guidance: " + fact + "; use 1");
+  };
+  if (defaults.makes != Makes::pictures) refuse("only models that make pictures have guidance");
+  const bool guided = std::any_of(plan.items.begin(), plan.items.end(),
+                                  [&](const Item& item) { return item.guidance > defaults.no_guidance; });
+  if (!guided && !plan.items.empty()) refuse("no item has guidance, so that half of the ranks would be idle");
+}
+
 }  // namespace
 
 Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::optional<InputShard>& shard) {
   Plan plan;
   plan.checkpoint = inspect(job);
   plan.items = read_items(job, plan.checkpoint.defaults);
+  refuse_idle_ranks(job, plan);
   plan.batch = batch_size(job, plan.checkpoint.defaults.makes, gpu, plan.items.size());
   Job resolved = job;
   resolved.dispatch.batch = plan.batch;
   plan.run_id = run_id(resolved, plan.checkpoint, dtype, kNumericTables, plan.items);
   if (shard) plan.shard = take_shard(*shard, plan.items, static_cast<std::size_t>(plan.batch));
   return plan;
+}
+
+void log_warnings(const Plan& plan) {
+  if (!plan.checkpoint.defaults.xml_prompts) return;
+  const std::vector<TagWarning> warnings = lint_items(plan.items);
+  for (std::size_t i = 0; i < std::min(warnings.size(), kMostWarnings); ++i) {
+    log::warning("the tags of a prompt look wrong",
+                 {{"id", warnings[i].id}, {"in", warnings[i].key}, {"fact", warnings[i].fact}});
+  }
+  if (warnings.size() > kMostWarnings) log::warning("and more of these", {{"count", warnings.size() - kMostWarnings}});
 }
 
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Layout& layout, bool fresh,

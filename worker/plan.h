@@ -31,6 +31,9 @@ struct Plan {
 /// one each.
 Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::optional<InputShard>& shard);
 
+/// What a person may want to put right before a long run, such as tags that are not closed. The log's.
+void log_warnings(const Plan& plan);
+
 /// Opens, locks and resumes the run directory; throws when it can't hold what is still to be written.
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Layout& layout, bool fresh,
                                                  const std::string& device_name);

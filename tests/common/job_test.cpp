@@ -142,8 +142,8 @@ limits:   {max_attempts: 2, stall_timeout_seconds: 600, stop_before_seconds: 0}
 TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
   for (const char* override :
        {"model.dtype=fp8", "parallel.stages=2", "parallel.split=[1, 2]", "parallel.micro_batches=4",
-        "parallel.guidance=2", "dispatch.policy=predictive", "dispatch.policy=weighted", "memory.vae_slicing=false",
-        "memory.offload=layers", "memory.allocator=native", "memory.on_oom=degrade", "output.metrics_file=m.prom",
+        "dispatch.policy=predictive", "dispatch.policy=weighted", "memory.vae_slicing=false", "memory.offload=layers",
+        "memory.allocator=native", "memory.on_oom=degrade", "output.metrics_file=m.prom",
         "monitor.gpu_memory_percent=80", "monitor.gpu_temperature_c=80", "monitor.ram_percent=50"}) {
     EXPECT_THAT(set_error(override), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
   }

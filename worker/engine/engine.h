@@ -37,6 +37,8 @@ class Engine {
   virtual std::uint64_t slices_done() const = 0;
   /// Tokens written so far, those of units under way among them: for the progress line.
   virtual std::uint64_t tokens_done() const = 0;
+  /// Work of this rank is under way: what is held does not merely wait for other ranks.
+  virtual bool computing() const { return !idle(); }
 };
 
 }  // namespace trireme

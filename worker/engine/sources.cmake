@@ -1,2 +1,4 @@
 target_sources(trireme_worker_core PRIVATE
+  engine/guidance_pair.cpp
+  engine/unit_work.cpp
   engine/whole_model.cpp)

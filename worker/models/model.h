@@ -13,6 +13,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,10 +30,13 @@ namespace trireme {
 /// encode: prompt or pictures; prefill and decode: tokens of a language model; denoise and decode: a picture.
 enum class Phase { encode, prefill, denoise, decode };
 
+inline constexpr int kEveryHalf = -1;
+
 /// About one transformer block of work: enqueued on a GPU, run on a CPU. Throws ItemError when an item can't be made.
 struct Slice {
   Phase phase;
   std::function<void()> run;
+  int half = kEveryHalf;  // of `begin`: only passes of this half need it
 };
 using Slices = std::vector<Slice>;
 
@@ -56,16 +60,17 @@ class Session {
   const Unit unit;
   int pass = 0;    // passes behind us
   int passes = 0;  // in all
-  int halves = 1;  // of the coming pass: 2 when guidance runs (0 = positive, 1 = negative), always as two passes; the
-                   // prompts of a text unit in its first pass
+  int halves = 1;  // of the coming pass: 2 when guidance runs (0 = positive, 1 = negative), always as two passes, and
+                   // once it is 1 it stays so; the prompts of a text unit in its first pass
   /// No pass is left. A text session is done as soon as it knows that all its rows have ended: what it knows comes from
   /// a copy whose event is polled, so that some passes more may run, whose tokens are dropped.
   virtual bool done() const { return pass == passes; }
   /// Tokens written so far in all rows, as far as is known without waiting: for the progress line.
   virtual std::uint64_t tokens() const { return 0; }
 
-  at::Tensor hidden;  // what `enter` and `layers` leave for the next stage, [tokens, dim]
-  at::Tensor state;   // latents [C, h, w] float32
+  at::Tensor hidden;                      // what `enter` and `layers` leave for the next stage, [tokens, dim]
+  at::Tensor state;                       // latents [C, h, w] float32
+  std::array<at::Tensor, 2> predictions;  // what `leave` made of each half and `advance` joins, like `state`
 
  protected:
   explicit Session(Unit u) : unit(std::move(u)) {}

@@ -24,7 +24,6 @@ namespace trireme {
 struct PictureFacts {
   std::string model;        // "Z-Image-Turbo"
   std::string fingerprint;  // of the checkpoint
-  std::string sampler;      // "Euler"
   std::string dtype;        // "bfloat16"
   std::string program;      // "trireme 0.1.0"
 };

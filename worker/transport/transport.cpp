@@ -47,6 +47,14 @@ void check_group(const Transport& transport, std::span<const Half> group) {
   }
 }
 
+Traffic& Traffic::operator+=(const Traffic& other) {
+  control_messages += other.control_messages;
+  control_bytes += other.control_bytes;
+  carrier_transfers += other.carrier_transfers;
+  carrier_bytes += other.carrier_bytes;
+  return *this;
+}
+
 std::vector<int> peers_of(const Transport& transport, Pattern pattern) {
   std::vector<int> peers;
   for (int peer = 0; peer < transport.size(); ++peer) {

@@ -46,6 +46,7 @@ using TransferId = std::uint64_t;
 struct Traffic {
   std::uint64_t control_messages = 0, control_bytes = 0;   // over MPI
   std::uint64_t carrier_transfers = 0, carrier_bytes = 0;  // halves sent, over `carrier()`
+  Traffic& operator+=(const Traffic& other);
 };
 
 class Transport {

@@ -1,5 +1,5 @@
-add_executable(engine_tests engine/whole_model_test.cpp)
+add_executable(engine_tests engine/guidance_pair_test.cpp engine/whole_model_test.cpp)
 target_precompile_headers(engine_tests REUSE_FROM trireme_worker_core)
-target_link_libraries(engine_tests PRIVATE trireme_worker_core GTest::gtest_main)
+target_link_libraries(engine_tests PRIVATE trireme_strict GTest::gmock GTest::gtest_main)
 add_test(NAME engine_tests COMMAND engine_tests)
 set_tests_properties(engine_tests PROPERTIES TIMEOUT 60)

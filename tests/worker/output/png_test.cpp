@@ -35,7 +35,7 @@ Item item() {
   return item;
 }
 
-const PictureFacts kFacts{"Z-Image-Turbo", "0123abcd", "Euler", "bfloat16", "trireme 0.1.0"};
+const PictureFacts kFacts{"Z-Image-Turbo", "0123abcd", "bfloat16", "trireme 0.1.0"};
 
 }  // namespace
 
@@ -102,6 +102,19 @@ TEST(GenerationText, HoldsEveryValueExactlyAsAsciiJson) {
   EXPECT_EQ(json["seed"], 18446744073709551615u);
   EXPECT_EQ(json["guidance"], 0.1);
   EXPECT_EQ(json["dtype"], "bfloat16");
+  EXPECT_EQ(json["sampler"], "Euler");
+  EXPECT_FALSE(json.contains("system_prompt"));
+}
+
+TEST(GenerationText, NamesTheItemsOwnSamplerAndSystemPrompt) {
+  Item other = item();
+  other.sampler = "midpoint";
+  other.system_prompt = "You are an assistant.";
+  const std::vector<PngText> texts = generation_texts(other, kFacts);
+  EXPECT_NE(texts[0].text.find("Sampler: Midpoint,"), std::string::npos);
+  const nlohmann::json json = nlohmann::json::parse(texts[1].text);
+  EXPECT_EQ(json["sampler"], "Midpoint");
+  EXPECT_EQ(json["system_prompt"], "You are an assistant.");
 }
 
 }  // namespace trireme

@@ -20,8 +20,7 @@ class FakeSession final : public Session {
   FakeSession(const Unit& u, const Directives& d) : Session(u), directives(d) {}
   const Item& item() const { return unit.items[0]; }
   const Directives directives;
-  at::Tensor caption;        // [L, 4] float32
-  at::Tensor prediction[2];  // of the positive and the negative half
+  at::Tensor caption;  // [L, 4] float32
 };
 
 class FakeModel final : public Model {
@@ -65,15 +64,16 @@ class FakeModel final : public Model {
   }
 
   void leave(Session& session, int half, Slices& slices) override {
-    slices.push_back({Phase::denoise, [&s = cast(session), half] {
-                        s.prediction[half] = s.hidden.t().reshape({kChannels, kGrid, kGrid}).contiguous();
-                      }});
+    slices.push_back(
+        {Phase::denoise, [&s = cast(session), half] {
+           s.predictions[static_cast<std::size_t>(half)] = s.hidden.t().reshape({kChannels, kGrid, kGrid}).contiguous();
+         }});
   }
 
   void advance(Session& session, Slices& slices) override {
     slices.push_back({Phase::denoise, [&s = cast(session)] {
-                        at::Tensor step = s.prediction[0];
-                        if (s.halves == 2) step = step + s.item().guidance * (step - s.prediction[1]);
+                        at::Tensor step = s.predictions[0];
+                        if (s.halves == 2) step = step + s.item().guidance * (step - s.predictions[1]);
                         s.state = s.state - step / s.item().steps;
                         ++s.pass;
                       }});

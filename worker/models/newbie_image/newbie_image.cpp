@@ -48,7 +48,7 @@ class NewbieImage final : public Model {
   void check_fit(const ModelFiles& files) const;
   void check_item(const Item& item) const;
   void begin_half(const Item& item, Half& half, const std::string& caption, const std::string& prompt) const;
-  void encode(Half& half, bool keep_features, Slices& slices) const;
+  void encode(NewbieSession& session, int half, bool keep_features, Slices& slices) const;
   const at::Tensor& condition(const NewbieSession& session, Half& half) const;
   Result make_result(NewbieSession& session, const at::Tensor& image) const;
   std::size_t refiners() const { return static_cast<std::size_t>(transformer_.config().refiners); }
@@ -112,8 +112,9 @@ void NewbieImage::begin_half(const Item& item, Half& half, const std::string& ca
   half.pooling = text_.jina().begin(text_.jina().tokenize(prompt), device_);
 }
 
-void NewbieImage::encode(Half& half, bool keep_features, Slices& slices) const {
-  const auto slice = [&slices](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run)}); };
+void NewbieImage::encode(NewbieSession& session, int which, bool keep_features, Slices& slices) const {
+  const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), which}); };
+  Half& half = session.parts[static_cast<std::size_t>(which)];
   const nn::Decoder& gemma = text_.gemma().decoder();
   const JinaTower& jina = text_.jina();
   slice([&gemma, &half] { half.features = gemma.embed(half.ids); });
@@ -152,11 +153,11 @@ std::unique_ptr<Session> NewbieImage::begin(const Unit& unit, Slices& slices) {
 
   s.time_features = nn::upload(nn::time_features(s.sampler.times(), 1), device_);
   begin_half(item, s.parts[0], TextConditioning::positive(item.system_prompt, item.prompt), item.prompt);
-  encode(s.parts[0], tensors_, slices);
+  encode(s, 0, tensors_, slices);
   if (guided) {
     begin_half(item, s.parts[1], TextConditioning::negative(item.system_prompt, item.negative_prompt),
                item.negative_prompt);
-    encode(s.parts[1], false, slices);
+    encode(s, 1, false, slices);
   }
   slices.push_back(
       {Phase::encode, [this, &s] {
@@ -202,16 +203,17 @@ void NewbieImage::layers(Session& session, int half, Layers range, Slices& slice
 void NewbieImage::leave(Session& session, int half, Slices& slices) {
   NewbieSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
-  slices.push_back({Phase::denoise, [this, &s, &part] {
-                      part.velocity = transformer_.velocity(s.hidden, condition(s, part), part.grid).to(at::kFloat);
+  slices.push_back({Phase::denoise, [this, &s, &part, half] {
+                      s.predictions[static_cast<std::size_t>(half)] =
+                          transformer_.velocity(s.hidden, condition(s, part), part.grid).to(at::kFloat);
                       s.hidden.reset();
                     }});
 }
 
 void NewbieImage::advance(Session& session, Slices& slices) {
   slices.push_back({Phase::denoise, [&s = cast(session)] {
-                      at::Tensor velocity = s.parts[0].velocity;
-                      if (s.halves == 2) velocity = join(s.guidance, velocity, s.parts[1].velocity);
+                      at::Tensor velocity = s.predictions[0];
+                      if (s.halves == 2) velocity = join(s.guidance, velocity, s.predictions[1]);
                       s.state = s.sampler.advance(s.pass, s.state, velocity);
                       ++s.pass;
                       s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;

@@ -27,7 +27,6 @@ struct Half {
   at::Tensor pooled;         // while encoding: Jina's tokens; then the embedded pooled text [1, pooled_out]
   at::Tensor condition;      // of pass `condition_pass`
   int condition_pass = -1;
-  at::Tensor velocity;  // of the pass under way, float32
 };
 
 class NewbieSession final : public Session {

@@ -22,7 +22,6 @@ struct Half {
   nn::DecoderPass encoding;  // of the text encoder; dropped after it
   at::Tensor features;       // text features [caption, caption_dim]; dropped when nobody wants them as a result
   at::Tensor caption;        // refined caption tokens [padded_caption, dim]: no pass changes them
-  at::Tensor velocity;       // of the pass under way, float32
 };
 
 class ZImageSession final : public Session {

@@ -56,7 +56,7 @@ class ZImage final : public Model {
   void check_fit(const ModelFiles& files) const;
   void check_item(const Item& item) const;
   void begin_half(ZImageSession& session, Half& half, const std::string& prompt) const;
-  void encode(Half& half, bool keep_features, Slices& slices) const;
+  void encode(ZImageSession& session, int half, bool keep_features, Slices& slices) const;
   const at::Tensor& adaln(ZImageSession& session) const;
   Result make_result(ZImageSession& session, const at::Tensor& image) const;
 
@@ -111,22 +111,21 @@ void ZImage::begin_half(ZImageSession& session, Half& half, const std::string& p
   half.ids = nn::upload(ids, device_);
 }
 
-void ZImage::encode(Half& half, bool keep_features, Slices& slices) const {
-  slices.push_back({Phase::encode, [this, &half] { half.features = encoder_.decoder().embed(half.ids); }});
+void ZImage::encode(ZImageSession& session, int which, bool keep_features, Slices& slices) const {
+  const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), which}); };
+  Half& half = session.parts[static_cast<std::size_t>(which)];
+  slice([this, &half] { half.features = encoder_.decoder().embed(half.ids); });
   for (std::size_t i = 0; i < encoder_.decoder().layer_count(); ++i) {
-    slices.push_back({Phase::encode,
-                      [this, &half, i] { half.features = encoder_.decoder().layer(i, half.features, half.encoding); }});
+    slice([this, &half, i] { half.features = encoder_.decoder().layer(i, half.features, half.encoding); });
   }
-  slices.push_back({Phase::encode, [this, &half, keep_features] {
-                      half.caption = transformer_.embed_caption(half.features, half.grid);
-                      half.encoding = {};
-                      half.ids.reset();
-                      if (!keep_features) half.features.reset();
-                    }});
+  slice([this, &half, keep_features] {
+    half.caption = transformer_.embed_caption(half.features, half.grid);
+    half.encoding = {};
+    half.ids.reset();
+    if (!keep_features) half.features.reset();
+  });
   for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
-    slices.push_back({Phase::encode, [this, &half, i] {
-                        half.caption = transformer_.context_refiner(i, half.caption, half.rope.caption);
-                      }});
+    slice([this, &half, i] { half.caption = transformer_.context_refiner(i, half.caption, half.rope.caption); });
   }
 }
 
@@ -145,10 +144,10 @@ std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
 
   s.time_features = nn::upload(transformer_.time_features(s.schedule.times), device_);
   begin_half(s, s.parts[0], item.prompt);
-  encode(s.parts[0], tensors_, slices);
+  encode(s, 0, tensors_, slices);
   if (guided) {
     begin_half(s, s.parts[1], item.negative_prompt);
-    encode(s.parts[1], false, slices);
+    encode(s, 1, false, slices);
   }
   slices.push_back(
       {Phase::encode, [this, &s] {
@@ -194,16 +193,17 @@ void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
 void ZImage::leave(Session& session, int half, Slices& slices) {
   ZImageSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
-  slices.push_back({Phase::denoise, [this, &s, &part] {
-                      part.velocity = transformer_.velocity(s.hidden, adaln(s), part.grid).to(at::kFloat);
+  slices.push_back({Phase::denoise, [this, &s, &part, half] {
+                      s.predictions[static_cast<std::size_t>(half)] =
+                          transformer_.velocity(s.hidden, adaln(s), part.grid).to(at::kFloat);
                       s.hidden.reset();
                     }});
 }
 
 void ZImage::advance(Session& session, Slices& slices) {
   slices.push_back({Phase::denoise, [&s = cast(session)] {
-                      at::Tensor velocity = s.parts[0].velocity;
-                      if (s.halves == 2) velocity = join(s.guidance, velocity, s.parts[1].velocity);
+                      at::Tensor velocity = s.predictions[0];
+                      if (s.halves == 2) velocity = join(s.guidance, velocity, s.predictions[1]);
                       s.state = euler_step(s.schedule, s.pass, s.state, velocity);
                       ++s.pass;
                       s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;

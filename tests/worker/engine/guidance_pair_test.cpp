@@ -1,0 +1,229 @@
+#include "worker/engine/guidance_pair.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "common/errors.h"
+#include "worker/engine/whole_model.h"
+#include "worker/models/fake/fake_model.h"
+#include "worker/models/list.h"
+#include "worker/transport/self_transport.h"
+#include "worker/transport/strict_transport.h"
+
+namespace trireme {
+namespace {
+
+using testing::IsEmpty;
+
+/// The fake model, whose guidance ends after a pass and whose slices may fail, with a note of what was run.
+class Watched final : public Model {
+ public:
+  struct Wishes {
+    int guided_passes = 1000;
+    std::map<std::uint64_t, int> failing;  // unit -> the pass in which its first layer fails here; -1: its encoding
+  };
+  explicit Watched(Wishes wishes) : wishes_(std::move(wishes)) {
+    job_.output.tensors = true;
+    model_ = make_fake_model(ModelSettings{job_, at::kCPU, at::kFloat});
+  }
+
+  at::Device device() const override { return model_->device(); }
+  int layer_count() const override { return model_->layer_count(); }
+  std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override {
+    auto session = model_->begin(unit, slices);
+    for (const int half : {0, 1}) slices.push_back({Phase::encode, [this, half] { encoded.push_back(half); }, half});
+    slices.push_back({Phase::encode, [this, index = unit.index] { fail_in(index, -1); }});
+    return session;
+  }
+  void enter(Session& session, int half, Slices& slices) override {
+    if (session.halves == 2) predicted.push_back(half);
+    model_->enter(session, half, slices);
+  }
+  void layers(Session& session, int half, Layers range, Slices& slices) override {
+    slices.push_back({Phase::denoise, [this, &session] { fail_in(session.unit.index, session.pass); }});
+    model_->layers(session, half, range, slices);
+  }
+  void leave(Session& session, int half, Slices& slices) override { model_->leave(session, half, slices); }
+  void advance(Session& session, Slices& slices) override {
+    model_->advance(session, slices);
+    slices.push_back({Phase::denoise, [this, &session] {
+                        if (session.pass >= wishes_.guided_passes) session.halves = 1;
+                      }});
+  }
+  void finish(Session& session, Slices& slices, std::vector<Result>& results) override {
+    ++finished;
+    model_->finish(session, slices, results);
+  }
+
+  std::vector<int> encoded, predicted;  // halves; predicted: of passes that have two
+  int finished = 0;
+
+ private:
+  void fail_in(std::uint64_t unit, int pass) const {
+    const auto found = wishes_.failing.find(unit);
+    if (found != wishes_.failing.end() && found->second == pass) throw ItemError("no room on this rank");
+  }
+  const Wishes wishes_;
+  Job job_;
+  std::unique_ptr<Model> model_;
+};
+
+Unit make_unit(std::uint64_t index, const std::string& prompt, double guidance) {
+  Unit unit;
+  unit.index = index;
+  Item item;
+  item.id = "item" + std::to_string(index);
+  item.prompt = prompt;
+  item.seed = index;
+  item.width = 12;
+  item.height = 10;
+  item.steps = 3;
+  item.guidance = guidance;
+  unit.items.push_back(item);
+  return unit;
+}
+
+/// Guided, not guided, and one that fails wherever it is begun.
+std::vector<Unit> mixed_units() {
+  return {make_unit(0, "a fox", 3), make_unit(1, "a cat", 0), make_unit(2, "fail", 3), make_unit(3, "a house", 2.5),
+          make_unit(4, "a tree", 0)};
+}
+
+std::vector<Finished> on_one_rank(const std::vector<Unit>& units, Watched::Wishes wishes) {
+  Watched model(std::move(wishes));
+  WholeModelEngine engine(model);
+  for (const Unit& unit : units) engine.submit(unit);
+  std::vector<Finished> all;
+  while (!engine.idle()) {
+    engine.progress();
+    while (auto finished = engine.take()) all.push_back(std::move(*finished));
+  }
+  return all;
+}
+
+struct Pair {
+  std::vector<Finished> finished;
+  std::vector<int> encoded[2], predicted[2];
+  int decoded[2] = {};
+};
+
+/// Two ranks whose transfers meet as NCCL's do; messages and completions are late by random times.
+Pair on_two_ranks(const std::vector<Unit>& units, const Watched::Wishes (&wishes)[2], std::uint64_t seed,
+                  std::size_t slices_in_flight = 8) {
+  Pair pair;
+  bool idle[2] = {};
+  strict::run({.ranks = 2, .seed = seed}, [&](Transport&, Transport& replica) {
+    const int rank = replica.rank();
+    Watched model(wishes[rank]);
+    GuidancePairEngine engine(model, replica, {slices_in_flight, std::chrono::microseconds(0)});
+    if (rank == 0) {
+      for (const Unit& unit : units) engine.submit(unit);
+    }
+    const auto all_done = [&] { return pair.finished.size() == units.size() && idle[0] && idle[1]; };
+    while (!all_done()) {
+      engine.progress();
+      while (auto finished = engine.take()) {
+        EXPECT_EQ(rank, 1);
+        pair.finished.push_back(std::move(*finished));
+      }
+      idle[rank] = engine.idle();
+    }
+    // What is said of a unit that failed on both ranks at once may still be under way.
+    for (int turn = 0; turn < 200; ++turn) engine.progress();
+    pair.encoded[rank] = model.encoded;
+    pair.predicted[rank] = model.predicted;
+    pair.decoded[rank] = model.finished;
+  });
+  return pair;
+}
+
+void expect_equal(const std::vector<Finished>& found, const std::vector<Finished>& expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Result &mine = found[i].results.at(0), &other = expected[i].results.at(0);
+    EXPECT_EQ(found[i].unit.index, expected[i].unit.index);
+    EXPECT_EQ(mine.id, other.id);
+    EXPECT_EQ(mine.error, other.error);
+    if (!other.error.empty()) continue;
+    EXPECT_TRUE(at::equal(mine.picture, other.picture)) << mine.id;
+    EXPECT_TRUE(at::equal(mine.tensors.at("latents"), other.tensors.at("latents"))) << mine.id;
+  }
+}
+
+}  // namespace
+
+TEST(GuidancePair, GivesTheBitsOfOneRankOverManySchedules) {
+  for (const int guided_passes : {1000, 1, 2}) {
+    const std::vector<Finished> expected = on_one_rank(mixed_units(), {guided_passes, {}});
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+      const Watched::Wishes wishes[2] = {{guided_passes, {}}, {guided_passes, {}}};
+      expect_equal(on_two_ranks(mixed_units(), wishes, seed, 1 + seed % 8).finished, expected);
+    }
+  }
+}
+
+TEST(GuidancePair, EachRankTakesItsOwnHalfAndTheLastTheRest) {
+  const Pair pair = on_two_ranks({make_unit(0, "a fox", 3)}, {{2, {}}, {2, {}}}, 1);
+  EXPECT_THAT(pair.encoded[0], testing::ElementsAre(1));
+  EXPECT_THAT(pair.encoded[1], testing::ElementsAre(0));
+  EXPECT_THAT(pair.predicted[0], testing::ElementsAre(1, 1));
+  EXPECT_THAT(pair.predicted[1], testing::ElementsAre(0, 0));
+  EXPECT_EQ(pair.decoded[0], 0);
+  EXPECT_EQ(pair.decoded[1], 1);
+}
+
+TEST(GuidancePair, WithoutGuidanceTheLastRankWorksAlone) {
+  const Pair pair = on_two_ranks({make_unit(0, "a fox", 0)}, {{}, {}}, 1);
+  EXPECT_THAT(pair.encoded[0], IsEmpty());
+  EXPECT_EQ(pair.finished.at(0).results.at(0).error, "");
+}
+
+TEST(GuidancePair, AUnitThatFailsOnEitherRankFailsOnBothAndTheOthersGoOn) {
+  std::vector<Unit> units;
+  for (std::uint64_t i = 0; i < 6; ++i) units.push_back(make_unit(i, "a fox", i == 4 ? 0 : 3));
+  const std::vector<Finished> good = on_one_rank(units, {});
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const Watched::Wishes wishes[2] = {{1000, {{0, -1}, {2, 1}, {5, 2}}}, {1000, {{1, 0}, {2, 1}}}};
+    const Pair pair = on_two_ranks(units, wishes, seed, 1 + seed % 8);
+    ASSERT_EQ(pair.finished.size(), units.size());
+    for (const Finished& finished : pair.finished) {
+      const Result& result = finished.results.at(0);
+      const bool fails = finished.unit.index <= 2 || finished.unit.index == 5;
+      EXPECT_EQ(result.error, fails ? "no room on this rank" : "") << result.id << ", schedule " << seed;
+      if (fails) continue;
+      EXPECT_TRUE(at::equal(result.picture, good[finished.unit.index].results.at(0).picture));
+    }
+  }
+}
+
+TEST(GuidancePair, RecallGivesBackOnlyWhatHasNotBegun) {
+  std::vector<Unit> back;
+  std::size_t finished = 0;
+  strict::run({.ranks = 2, .seed = 3}, [&](Transport&, Transport& replica) {
+    Watched model({});
+    GuidancePairEngine engine(model, replica, {1, std::chrono::microseconds(0)});
+    if (replica.rank() == 0) {
+      for (std::uint64_t i = 0; i < 3; ++i) engine.submit(make_unit(i, "a fox", 3));
+      engine.progress();
+      back = engine.recall();
+    }
+    while (finished == 0 || !engine.idle()) {
+      engine.progress();
+      while (engine.take()) ++finished;
+    }
+  });
+  ASSERT_EQ(back.size(), 2u);
+  EXPECT_EQ(back[0].index, 1u);
+  EXPECT_EQ(finished, 1u);
+}
+
+TEST(GuidancePair, WantsTwoRanks) {
+  Watched model({});
+  SelfTransport alone(at::kCPU);
+  EXPECT_THROW(GuidancePairEngine(model, alone), Error);
+}
+
+}  // namespace trireme

@@ -1,0 +1,45 @@
+#pragma once
+// What engines share about one unit: where its phases begin in the stream, what it comes to when it fails, and which
+// exceptions are an item's and not the job's.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "worker/device.h"
+#include "worker/engine/engine.h"
+
+namespace trireme {
+
+/// Seconds of each phase of a unit, from events between its slices.
+class PhaseClock {
+ public:
+  explicit PhaseClock(at::Device device) : device_(device) {}
+  /// The slices enqueued from here on are of this phase.
+  void enter(Phase phase);
+  void end();
+  bool closed() const { return closed_; }
+  bool ended() const { return end_.done(); }
+  const device::Event& end_event() const { return end_; }
+  /// Once ended.
+  PhaseSeconds seconds() const;
+
+ private:
+  struct Mark {
+    Phase phase;
+    device::Event start;
+  };
+  at::Device device_;
+  std::vector<Mark> marks_;
+  device::Event end_;
+  bool closed_ = false;
+};
+
+/// The items of a failed unit all fail with the same reason.
+std::vector<Result> failed_results(const Unit& unit, const std::string& why);
+
+/// Runs `work`; returns why the unit fails, if it does. Errors of the program pass through.
+std::optional<std::string> failure_of(const std::function<void()>& work);
+
+}  // namespace trireme
