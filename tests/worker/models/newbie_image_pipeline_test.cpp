@@ -4,6 +4,7 @@
 #include "common/errors.h"
 #include "tests/worker/golden.h"
 #include "tests/worker/models/run_model.h"
+#include "worker/models/list.h"
 #include "worker/models/newbie_image/text_conditioning.h"
 
 namespace trireme::newbie_image {
@@ -164,6 +165,26 @@ TEST(NewbieImage, RefusesSizesThatTheModelCanNotMake) {
     item.height = height;
     EXPECT_THROW(model->begin({.items = {item}}, slices), ItemError) << width << "x" << height;
   }
+}
+
+TEST(NewbieImage, TheBenchmarksShapesAreThoseOfTheRelease) {
+  const std::filesystem::path shapes = test::golden_folder().parent_path().parent_path() / "bench/shapes/newbie_image";
+  const ModelFiles files = read_model_files(shapes, /*weights=*/false, "newbie_image");
+  PartParameters wanted;
+  const Job job = job_for(kLayouts[0]);
+  make_model("newbie_image", {job, at::kCPU, at::kBFloat16}, files, wanted);
+  std::map<std::string, std::int64_t> values;
+  for (const auto& [part, parameters] : wanted) {
+    for (const Parameters::Want& want : parameters.wants()) {
+      std::int64_t count = want.rows;
+      for (std::size_t i = 1; i < want.shape.size(); ++i) count *= want.shape[i];
+      values[part] += count;
+    }
+  }
+  EXPECT_EQ(values.at("transformer"), 3'486'633'792);
+  EXPECT_EQ(values.at("text_encoder"), 3'785'878'016);  // 33 layers and the embeddings
+  EXPECT_EQ(values.at("clip_model"), 558'314'496);
+  EXPECT_EQ(values.at("vae"), 49'545'475);  // the decoder
 }
 
 TEST(JinaConfig, ComesFromTheConfigThenTheShapesThenTheModelThatTheReleaseNames) {
