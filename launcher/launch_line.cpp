@@ -83,21 +83,22 @@ void require_mpirun(const Machine& machine) {
               "mpirun is not on the PATH; install Open MPI (openmpi-bin) or load its module, or use -n 1");
 }
 
-void add_mpirun_environment(const Machine& machine, LaunchLine& line) {
-  line.environment.merge(keep_alive());
+void add_mpirun_environment(double stall_seconds, const Machine& machine, LaunchLine& line) {
+  line.environment.merge(keep_alive(stall_seconds));
   if (!machine.root) return;
   line.environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
   line.environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
 }
 
-LaunchLine in_allocation(const slurm::Allocation& allocation, int ranks, const Machine& machine) {
+LaunchLine in_allocation(const LaunchRequest& request, int ranks, const Machine& machine) {
+  const slurm::Allocation& allocation = *machine.allocation;
   LaunchLine line;
   const int nodes = std::min(allocation.nodes, ranks), per_node = rounded_up(ranks, nodes);
   if (!machine.srun_has_pmix) {
     require_mpirun(machine);
     line.words = mpirun_words(machine.mpirun, ranks, per_node);
     line.words.push_back("--oversubscribe");  // an allocation made without tasks has one slot a node
-    add_mpirun_environment(machine, line);
+    add_mpirun_environment(request.stall_seconds, machine, line);
     return line;
   }
   line.words = srun_words(nodes, ranks, per_node);
@@ -119,7 +120,7 @@ LaunchLine with_mpirun(const LaunchRequest& request, int ranks, const Machine& m
   } else if (ranks > machine.cores) {
     line.words.insert(line.words.end(), {"--oversubscribe", "--mca", "mpi_yield_when_idle", "1"});
   }
-  add_mpirun_environment(machine, line);
+  add_mpirun_environment(request.stall_seconds, machine, line);
   return line;
 }
 
@@ -155,13 +156,17 @@ std::vector<std::string> mpirun_words(const std::string& mpirun, int ranks, int 
           "--bind-to", "none"};
 }
 
-std::map<std::string, std::string> keep_alive() {
+std::map<std::string, std::string> keep_alive(double stall_seconds) {
+  // First question after `time` s of silence, then one each `interval` s: at most 25 s, else 0.8 of the stall timeout.
+  constexpr int kProbes = 3;
+  const int time = static_cast<int>(std::clamp(stall_seconds * 0.5, 1.0, 10.0));
+  const int interval = static_cast<int>(std::clamp(stall_seconds * 0.1, 1.0, 5.0));
   std::map<std::string, std::string> variables;
   for (const char* prefix : {"OMPI_MCA_", "PRTE_MCA_"}) {
     const std::string start = std::string(prefix) + "oob_tcp_keepalive_";
-    variables[start + "time"] = "10";
-    variables[start + "intvl"] = "5";
-    variables[start + "probes"] = "3";
+    variables[start + "time"] = std::to_string(time);
+    variables[start + "intvl"] = std::to_string(interval);
+    variables[start + "probes"] = std::to_string(kProbes);
   }
   return variables;
 }
@@ -170,7 +175,7 @@ LaunchLine compose_launch(const LaunchRequest& request, const Machine& machine) 
   const int ranks = ranks_of(request, machine);
   LaunchLine line;
   if (machine.allocation && request.hosts.empty()) {
-    line = in_allocation(*machine.allocation, ranks, machine);
+    line = in_allocation(request, ranks, machine);
   } else if (ranks > 1 || !request.hosts.empty()) {
     line = with_mpirun(request, ranks, machine);
   }

@@ -17,6 +17,7 @@ struct LaunchRequest {
   int ranks = 0;                       // 0: one a GPU or task, see `ranks_of`
   std::string hosts;                   // "h0:2,h1:2", the path of a hostfile, or empty
   std::vector<std::string> arguments;  // of the worker: the job file and its flags
+  double stall_seconds = 600;          // limits.stall_timeout_seconds
 };
 
 struct Machine {
@@ -48,8 +49,9 @@ LaunchLine compose_launch(const LaunchRequest& request, const Machine& machine);
 /// Words of the launcher alone, for a job script: `per_node` ranks on each of `nodes`.
 std::vector<std::string> srun_words(int nodes, int ranks, int per_node);
 std::vector<std::string> mpirun_words(const std::string& mpirun, int ranks, int per_node);
-/// Open MPI notices a lost node by these within half a minute, instead of hanging; for its versions 4 and 5.
-std::map<std::string, std::string> keep_alive();
+/// Open MPI notices a lost node by these within half a minute, instead of hanging, and before the ranks' own watch
+/// does, after which it would hang all the same; for its versions 4 and 5.
+std::map<std::string, std::string> keep_alive(double stall_seconds = 600);
 
 /// Looks at the environment, the PATH, the CPU mask and the GPUs.
 Machine look_at_machine();

@@ -10,6 +10,7 @@
 
 #include "common/host.h"
 #include "common/input_shard.h"
+#include "common/job.h"
 #include "launcher/launch_line.h"
 #include "launcher/worker_path.h"
 
@@ -39,6 +40,11 @@ LaunchRequest request_for(const RunOptions& options, bool fresh) {
   // The variables of an array job do not reach every host under every launcher.
   if (const auto shard = choose_shard(options.shard)) {
     request.arguments.insert(request.arguments.end(), {"--shard", to_text(*shard)});
+  }
+  // Read here too, so that a mistake in it is told before anything starts. A pipe can be read once only.
+  std::error_code ignored;
+  if (fs::is_regular_file(options.job, ignored)) {
+    request.stall_seconds = load_job(options.job, options.overrides).limits.stall_timeout_seconds;
   }
   // Under a launcher the worker can't see our terminal, so we look for it.
   const bool bar = options.progress == "auto" && isatty(STDERR_FILENO) == 1;

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <fstream>
+#include <string>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -74,6 +76,34 @@ pid_t start(const LaunchLine& line) {
   return pid;
 }
 
+/// Whether a rank of the job is a child of the launcher: on this host, under mpirun.
+bool has_rank_here(pid_t launcher) {
+  const std::string id = std::to_string(launcher);
+  std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+  for (std::string child; children >> child;) {
+    std::string name;
+    std::getline(std::ifstream("/proc/" + child + "/comm"), name);
+    if (name == "trireme-worker") return true;
+  }
+  return false;
+}
+
+/// mpirun waits for ever for a host that is cut off, even when its own ranks have ended.
+class LauncherWatch {
+ public:
+  explicit LauncherWatch(pid_t launcher) : launcher_(launcher) {}
+  /// True once the ranks of this host have been gone for so long that the launcher can't be about to end.
+  bool is_stuck(time_t now) {
+    if (has_rank_here(launcher_)) last_seen_ = now;
+    return last_seen_ != 0 && now - last_seen_ >= kPatience;
+  }
+
+ private:
+  static constexpr time_t kPatience = 15;  // seconds
+  const pid_t launcher_;
+  time_t last_seen_ = 0;
+};
+
 }  // namespace
 
 Outcome supervise(const LaunchLine& line) {
@@ -88,6 +118,7 @@ Outcome supervise(const LaunchLine& line) {
   Outcome outcome;
   bool interrupted = false;
   time_t kill_at = 0;
+  LauncherWatch watch(child);
   for (;;) {
     const timespec tick{1, 0};
     const int signal = sigtimedwait(&watched, nullptr, &tick);
@@ -96,7 +127,12 @@ Outcome supervise(const LaunchLine& line) {
       outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
       break;
     }
-    if (kill_at != 0 && std::time(nullptr) >= kill_at) kill(child, SIGKILL);
+    const time_t now = std::time(nullptr);
+    if (kill_at != 0 && now >= kill_at) kill(child, SIGKILL);
+    if (kill_at == 0 && watch.is_stuck(now)) {
+      std::fprintf(stderr, "trireme: the ranks here have ended and the launcher waits for a lost host: it is ended\n");
+      kill_at = now;
+    }
     if (signal < 0 || signal == SIGCHLD) continue;
     outcome.asked_to_stop = true;
     const bool drain = signal == SIGUSR1 || signal == SIGUSR2 || (signal == SIGINT && !interrupted);

@@ -125,6 +125,18 @@ TEST(LaunchLine, WhereSrunHasNoPmixMpirunStartsThroughSlurm) {
   EXPECT_TRUE(line.environment.contains("PRTE_MCA_oob_tcp_keepalive_time"));
 }
 
+TEST(LaunchLine, OpenMpiNoticesALostHostBeforeTheRanksWatchDoes) {
+  for (const double stall : {5.0, 10.0, 60.0, 600.0}) {
+    const auto variables = keep_alive(stall);
+    const auto number = [&](const char* name) {
+      return std::stod(variables.at(std::string("OMPI_MCA_oob_tcp_keepalive_") + name));
+    };
+    const double seconds = number("time") + number("intvl") * number("probes");
+    EXPECT_LE(seconds, stall) << stall;
+    EXPECT_LE(seconds, 25) << stall;
+  }
+}
+
 TEST(LaunchLine, ACommandThatALauncherHasStartedSeveralTimesIsRefused) {
   EXPECT_NO_THROW(refuse_several_launchers({}));
   EXPECT_NO_THROW(refuse_several_launchers({{"SLURM_JOB_ID", "1"}, {"SLURM_NTASKS", "4"}}));

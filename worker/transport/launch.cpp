@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "common/host.h"
@@ -14,6 +16,8 @@
 
 namespace trireme {
 namespace {
+
+constexpr std::chrono::seconds kAbortPatience(5);
 
 bool has(const Environment& environment, const char* name) { return environment.contains(name); }
 
@@ -110,7 +114,14 @@ void abort_job(ExitCode code) {
   int up = 0, down = 0;
   MPI_Initialized(&up);
   MPI_Finalized(&down);
-  if (up && !down) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
+  if (up && !down) {
+    // MPI_Abort asks the launcher's daemon of this host, which may be cut off from the others and never answer.
+    std::thread([code] {
+      std::this_thread::sleep_for(kAbortPatience);
+      _exit(static_cast<int>(code));
+    }).detach();
+    MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
+  }
   _exit(static_cast<int>(code));
 }
 

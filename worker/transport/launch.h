@@ -54,7 +54,7 @@ class MpiSession {
   Launch launch_;
 };
 
-/// Ends every rank of the job with `code`, at once; any thread may call it.
+/// Ends every rank of the job with `code`, at once, and this one within 5 s in any case; any thread may call it.
 [[noreturn]] void abort_job(ExitCode code);
 
 /// Collective: `mine` (such as the hashes of program and job file) must be equal on every rank. Throws ConfigError on
