@@ -59,7 +59,7 @@ ItemCost picture_cost(const ModelShape& shape, const Item& item, const Lengths& 
   const double bytes = shape.bytes_per_parameter;
   const double image = padded(t, std::ceil(item.width / d(t.pixels)) * std::ceil(item.height / d(t.pixels)));
   const double forwards = item.steps * (item.sampler == "midpoint" ? 2 : 1);
-  const double guided = item.guidance > 0 ? std::ceil(forwards * item.cfg_truncation) : 0;
+  const double guided = item.guidance > t.no_guidance ? std::ceil(forwards * item.cfg_truncation) : 0;
   ItemCost cost;
   const auto add_half = [&](double tokens, double count) {
     const double caption = padded(t, tokens);

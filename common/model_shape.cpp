@@ -25,6 +25,8 @@ class Config {
   }
   std::vector<std::int64_t> list(const char* key) const { return object().get_ints(key, 0, kMost); }
   bool has(const char* key) const { return object().has(key); }
+  /// Under either of two names.
+  std::int64_t either(const char* key, const char* other) const { return get(has(other) ? other : key); }
   /// The object behind `key`, or this one.
   Config inside(const char* key) const {
     if (!has(key)) return *this;
@@ -87,11 +89,13 @@ ModelShape newbie_image(const fs::path& folder) {
   const Config config(folder / "transformer" / "config.json");
   const std::int64_t multiple = config.get("multiple_of", 256);
   DiffusionShape transformer;
-  transformer.dim = config.get("dim");
-  transformer.kv_dim = transformer.dim / config.get("n_heads") * config.get("n_kv_heads");
+  transformer.dim = config.either("dim", "hidden_size");  // the released names, those of diffusers' Lumina 2
+  transformer.kv_dim =
+      transformer.dim / config.either("n_heads", "num_attention_heads") * config.either("n_kv_heads", "num_kv_heads");
   transformer.feed_forward = (4 * transformer.dim + multiple - 1) / multiple * multiple;
-  transformer.layers = config.get("n_layers");
-  transformer.refiners = config.get("n_refiner_layers", 2);
+  transformer.layers = config.either("n_layers", "num_layers");
+  transformer.refiners = config.get("n_refiner_layers", config.get("num_refiner_layers", 2));
+  transformer.no_guidance = 1;
   transformer.channels = config.get("in_channels", 16);
   transformer.caption_dim = config.get("cap_feat_dim", 2560);
   transformer.modulation = 1024;

@@ -21,6 +21,7 @@ struct DiffusionShape {
   std::int64_t channels = 16, caption_dim = 0, modulation = 256;  // of the latents, the caption, the time features
   std::int64_t token_multiple = 1;                                // token counts are padded to it
   std::int64_t pixels = 16;                                       // a token is wide and high
+  double no_guidance = 0;                                         // guidance up to this is none
 };
 
 /// The convolutional autoencoder behind it.

@@ -104,6 +104,10 @@ TEST(CostModel, GuidanceDoublesThePassesUpToItsTruncation) {
   EXPECT_EQ(cost_of(z_image_turbo(), item, caption(32)).passes.at(1).count, 5);
   item.sampler = "midpoint";
   EXPECT_EQ(cost_of(z_image_turbo(), item, caption(32)).passes.at(0).count, 20);
+  ModelShape counted_from_one = z_image_turbo();
+  counted_from_one.transformer->no_guidance = 1;
+  item.guidance = 1;
+  EXPECT_EQ(cost_of(counted_from_one, item, caption(32)).passes.size(), 1u);
 }
 
 // A cold card makes a forward of 1024 x 1024 in 88 ms, a hot one in 97; the bound below both is 76.
@@ -163,6 +167,16 @@ TEST(ModelShape, NewBieSharesKeysAndValues) {
   EXPECT_EQ(shape.transformer->feed_forward, 9216);
   EXPECT_EQ(shape.text_encoder->layers, 33);
   EXPECT_EQ(shape.text_encoder->head_dim, 256);
+  EXPECT_EQ(shape.transformer->no_guidance, 1);
+
+  folder.write("transformer/config.json",
+               R"({"hidden_size":2304,"num_layers":36,"num_attention_heads":24,"num_kv_heads":8,"in_channels":16,)"
+               R"("num_refiner_layers":2})");
+  const ModelShape converted = read_model_shape("newbie_image", folder.path(), "bfloat16");
+  EXPECT_EQ(converted.transformer->dim, 2304);
+  EXPECT_EQ(converted.transformer->kv_dim, 768);
+  EXPECT_EQ(converted.transformer->layers, 36);
+  EXPECT_EQ(converted.transformer->refiners, 2);
 }
 
 TEST(ModelShape, WhatAConfigLacksIsNamed) {
