@@ -3,3 +3,13 @@ target_precompile_headers(engine_tests REUSE_FROM trireme_worker_core)
 target_link_libraries(engine_tests PRIVATE trireme_strict GTest::gmock GTest::gtest_main)
 add_test(NAME engine_tests COMMAND engine_tests)
 set_tests_properties(engine_tests PROPERTIES TIMEOUT 60)
+
+# Between processes, with tiny models.
+add_executable(guidance_ranks engine/guidance_ranks.cpp)
+target_precompile_headers(guidance_ranks REUSE_FROM trireme_worker_core)
+target_compile_definitions(guidance_ranks PRIVATE TRIREME_SOURCE_FOLDER="${CMAKE_SOURCE_DIR}")
+target_link_libraries(guidance_ranks PRIVATE trireme_ranks_main)
+foreach(ranks 2 4)
+  add_mpi_test(NAME guidance_mpi_${ranks} RANKS ${ranks} COMMAND guidance_ranks mpi)
+  add_mpi_test(NAME guidance_nccl_${ranks} RANKS ${ranks} COMMAND guidance_ranks nccl)
+endforeach()
