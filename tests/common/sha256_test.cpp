@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/sha256_compress.h"
 
 namespace trireme {
 
@@ -26,6 +29,20 @@ TEST(Sha256, DoesNotDependOnHowTheBytesAreCut) {
       in_pieces.update(std::string_view(text).substr(at, std::min(step, length - at)));
     }
     ASSERT_EQ(in_pieces.hex(), sha256_hex(text.substr(0, length))) << length;
+  }
+}
+
+TEST(Sha256, IsTheSameWithAndWithoutInstructionsForIt) {
+  std::vector<std::byte> bytes(64 * 9 + 1);
+  std::uint32_t random = 1;
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>((random = random * 1664525 + 1013904223) >> 24);
+  for (std::size_t blocks = 0; blocks <= 9; ++blocks) {
+    for (std::size_t shift : {0u, 1u}) {  // of the address
+      sha256::State plain{1, 2, 3, 4, 5, 6, 7, 0xffffffff}, fast = plain;
+      sha256::compress_plainly(plain, bytes.data() + shift, blocks);
+      sha256::fastest()(fast, bytes.data() + shift, blocks);
+      EXPECT_EQ(plain, fast) << blocks;
+    }
   }
 }
 
