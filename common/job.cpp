@@ -74,7 +74,7 @@ void check_and_find(Job& job, const Source& source) {
                         std::to_string(kMaxPixels));
     }
   }
-  if (job.input.prompts.empty()) source.fail("input", "prompts", "missing; name a .txt or .jsonl file");
+  if (job.input.prompts.empty()) source.fail("input", "prompts", "missing; name a .txt, .jsonl or .yaml file");
   job.input.prompts = find_input(job.input.prompts, source, "input", "prompts");
   if (job.input.image_root) {
     job.input.image_root = find_input(*job.input.image_root, source, "input", "image_root");

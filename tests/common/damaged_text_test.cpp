@@ -8,7 +8,9 @@
 
 #include "common/errors.h"
 #include "common/json.h"
+#include "common/structured_prompt.h"
 #include "common/utf8.h"
+#include "common/xml_lint.h"
 #include "common/yaml_reader.h"
 
 namespace trireme {
@@ -64,6 +66,21 @@ TEST(DamagedText, YamlIsReadOrRefused) {
       "model: {path: m, family: fake}\nsampling:\n  width: 64\n  negative_prompt: \"é: x\"\n  l: [1, 2]\n"
       "output:\n  directory: |\n    long\n    text\n";
   const int refused = read_damaged(text, [](const std::string& bad) { parse_yaml(bad, "f"); });
+  EXPECT_GT(refused, kRounds / 4);
+  EXPECT_LT(refused, kRounds);
+}
+
+TEST(DamagedText, PromptsAreRenderedAndLintedOrRefused) {
+  const std::string text =
+      "- id: a\n  seed: 7\n  prompt: {c_1: {n: \"miku é\", e: [blue, 1.0]}, g: x}\n"
+      "- {prompt: \"<a>x</a><b/> <!-- <c> -->\", negative_prompt: {q: low}}\n";
+  const int refused = read_damaged(text, [](const std::string& bad) {
+    for (const YamlPrompt& prompt : read_yaml_prompts(bad, "f")) {
+      nlohmann::json value = parse_json(prompt.json, "f");
+      render_prompts(prompt.json, value, "f:1");
+      if (value.contains("prompt") && value["prompt"].is_string()) lint_tags(value["prompt"].get<std::string>());
+    }
+  });
   EXPECT_GT(refused, kRounds / 4);
   EXPECT_LT(refused, kRounds);
 }
