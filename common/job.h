@@ -31,12 +31,12 @@ struct Job {
   } model;
 
   struct Parallel {
-    int stages = 1;                         // ranks that share the layers of one copy of the model
-    std::optional<std::vector<int>> split;  // layers of each stage; auto: by cost
-    std::optional<int> micro_batches;       // in flight between the stages; auto: as many as keep all busy
-    int guidance = 1;                       // ranks that share the halves of guidance
-    int threads = 1;                        // CPU threads a rank; bits depend on it
-    std::optional<std::string> transport;   // self | mpi | nccl
+    int stages = 1;                            // ranks that share the layers of one copy of the model
+    std::optional<std::vector<double>> split;  // layers of each stage, whole or with .5; auto: by cost
+    std::optional<int> micro_batches;          // in flight between the stages; auto: as many as keep all busy
+    int guidance = 1;                          // ranks that share the halves of guidance
+    int threads = 1;                           // CPU threads a rank; bits depend on it
+    std::optional<std::string> transport;      // self | mpi | nccl
   } parallel;
 
   struct Dispatch {

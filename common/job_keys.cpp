@@ -1,6 +1,7 @@
 #include "common/job_keys.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -80,10 +81,39 @@ Kind<std::string> choice(Words built, Words later = {}) {
   return {read, [](const std::string& value) { return value; }};
 }
 
-/// A value of a form that nothing reads yet.
-Kind<std::string> anything() {
-  return {[](const YamlNode& node) { return node.kind == YamlNode::Kind::list ? "a list" : read_text(node); },
-          [](const std::string& value) { return printable(value, 60); }};
+/// "[8, 7.5, 7, 7.5]", a YAML list or, behind --set, as text: halves of layers at least.
+Kind<std::vector<double>> layer_counts() {
+  const auto read = [](const YamlNode& node) {
+    std::vector<YamlNode> parts;
+    if (node.kind == YamlNode::Kind::list) {
+      for (const auto& [key, part] : node.entries) parts.push_back(part);
+    } else {
+      std::string text = read_text(node);
+      if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+      for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        const std::size_t first = std::min(text.find_first_not_of(' ', begin), end);
+        YamlNode part = node;
+        part.text = text.substr(first, text.find_last_not_of(' ', end - 1) + 1 - first);
+        parts.push_back(part);
+        begin = end + 1;
+      }
+    }
+    std::vector<double> counts;
+    for (const YamlNode& part : parts) {
+      counts.push_back(read_double(part, {0.5, 1000}));
+      if (counts.back() * 2 != std::floor(counts.back() * 2)) {
+        part.fail("layers are cut in halves: " + part.text + " is neither whole nor ends in .5");
+      }
+    }
+    return counts;
+  };
+  const auto show = [](const std::vector<double>& counts) {
+    std::string list;
+    for (const double count : counts) list += (list.empty() ? "" : ", ") + nlohmann::json(count).dump();
+    return "[" + list + "]";
+  };
+  return {read, show};
 }
 
 Kind<std::string> dtype() {
@@ -125,8 +155,8 @@ JobKey later(std::string_view section, std::string_view name, T only, Kind<T> ki
 JobKey later_text(std::string_view section, std::string_view name) {
   return later<std::string>(section, name, "", text());
 }
-JobKey later_auto(std::string_view section, std::string_view name, Kind<std::string> kind = text()) {
-  return later<std::optional<std::string>>(section, name, std::nullopt, or_auto(kind));
+JobKey later_auto(std::string_view section, std::string_view name) {
+  return later<std::optional<std::string>>(section, name, std::nullopt, or_auto(text()));
 }
 
 }  // namespace
@@ -143,9 +173,9 @@ std::vector<JobKey> keys_of(Job& job) {
       key("model", "read", model.read, choice({"once", "per_node"})),
       key("model", "cache", model.cache, path()),
 
-      later("parallel", "stages", 1, whole(1, kMany)),
-      later_auto("parallel", "split", anything()),
-      later<std::optional<int>>("parallel", "micro_batches", std::nullopt, or_auto(whole(1, kMany))),
+      key("parallel", "stages", parallel.stages, whole(1, kMany)),
+      key("parallel", "split", parallel.split, or_auto(layer_counts())),
+      key("parallel", "micro_batches", parallel.micro_batches, or_auto(whole(1, kMany))),
       key("parallel", "guidance", parallel.guidance, whole(1, 2)),
       key("parallel", "threads", parallel.threads, whole(1, 1024)),
       key("parallel", "transport", parallel.transport, or_auto(choice({"self", "mpi", "nccl"}))),

@@ -50,11 +50,20 @@ Json json_of(const RankSummary& rank, const std::string& carrier) {
   return json;
 }
 
+Json json_of(const RingLoss& loss) {
+  return {{"fill", loss.fill}, {"imbalance", loss.imbalance}, {"transfer", loss.transfer}};
+}
+
 template <class... Values>
 std::string print(const char* format, Values... values) {
   std::array<char, 256> line{};
   std::snprintf(line.data(), line.size(), format, values...);
   return line.data();
+}
+
+std::string percents(const RingLoss& loss) {
+  return print("fill %.1f %% + imbalance %.1f %% + transfer %.1f %% = %.1f %%", 100 * loss.fill, 100 * loss.imbalance,
+               100 * loss.transfer, 100 * loss.sum());
 }
 
 std::string row(const char* name, const Spread& spread) {
@@ -99,12 +108,22 @@ std::string to_text(const Summary& summary) {
     json["tokens"] = summary.tokens();
     json["tokens_per_second"] = summary.tokens_per_second();
   }
+  json["work_seconds"] = summary.work_seconds;
+  json["latency_seconds"] = summary.latency_seconds;
   json["balance"] = summary.balance();
   json["policy"] = summary.policy;
   json["carrier"] = summary.carrier;
   json["facts"] = summary.facts;
   for (std::size_t i = 0; i < kRankPhases.size(); ++i) {
     json["phases"][kRankPhases[i]] = json_of(spread_of(summary, static_cast<RankPhase>(i)));
+  }
+  if (const auto& pipeline = summary.pipeline) {
+    json["pipeline"] = {{"stages", pipeline->stages},
+                        {"layers", pipeline->layers},
+                        {"seconds", pipeline->seconds},
+                        {"predicted_seconds", pipeline->predicted_seconds},
+                        {"measured", json_of(pipeline->measured)},
+                        {"predicted", json_of(pipeline->predicted)}};
   }
   json["ranks"] = Json::array();
   for (const RankSummary& rank : summary.ranks) json["ranks"].push_back(json_of(rank, summary.carrier));
@@ -133,6 +152,12 @@ std::string closing_table(const Summary& summary) {
   text += row("idle", spread(ranks, [](const RankSummary& rank) { return rank.idle_seconds; }));
   text += print("# balance %.3f (mean/max busy) · longest loop pass %.1f ms on rank %d\n", summary.balance(),
                 slowest_pass->longest_pass_seconds * 1e3, slowest_pass->rank);
+  if (const auto& pipeline = summary.pipeline) {
+    text += print("# pipeline of %d stages (layers %s): %.3f s from first entry to last decode\n", pipeline->stages,
+                  pipeline->layers.c_str(), pipeline->seconds);
+    text += "# lost, measured:  " + percents(pipeline->measured) +
+            "\n# lost, predicted: " + percents(pipeline->predicted) + "\n";
+  }
   text += print("# sent over %s: %.3f MB in %llu transfers · control over MPI: %.3f MB in %llu messages\n",
                 summary.carrier.c_str(), static_cast<double>(sum(ranks, [](auto& r) { return r.carrier_bytes; })) / 1e6,
                 static_cast<unsigned long long>(sum(ranks, [](auto& r) { return r.carrier_transfers; })),

@@ -5,8 +5,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "common/ring_loss.h"
 
 namespace trireme {
 
@@ -28,15 +31,27 @@ struct RankSummary {
   std::uint64_t carrier_transfers = 0, carrier_bytes = 0;  // sent over the carrier
 };
 
+/// A job whose model is cut over several ranks.
+struct PipelineSummary {
+  int stages = 1;
+  std::string layers;            // of each stage
+  RingLoss predicted, measured;  // of the mean replica
+  double seconds = 0;            // from first entry to last decode, of the slowest replica
+  double predicted_seconds = 0;
+};
+
 struct Summary {
   std::string run_id;
   int launch = 1, exit_code = 0;
   std::string policy, carrier;                    // "nccl", "mpi" or "self"
   std::map<std::string, std::string> facts;       // versions, device model
   std::uint64_t total = 0, done = 0, failed = 0;  // items, with those of earlier jobs
+  double work_seconds = 0;                        // from the first entry into the layers to the last decoding's end
+  double latency_seconds = 0;                     // mean of a unit, from its first work to its last
   double seconds = 0;                             // of this job, from the first scatter to the last result on disk
   bool text = false;                              // items are requests that text answers, not images
-  std::vector<RankSummary> ranks;                 // in order, at least one
+  std::optional<PipelineSummary> pipeline;
+  std::vector<RankSummary> ranks;  // in order, at least one
 
   std::uint64_t made() const;       // items of this job
   double items_per_second() const;  // of this job; 0 when it made none

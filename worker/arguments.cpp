@@ -22,6 +22,7 @@ std::optional<Arguments> read_arguments(int argc, char** argv, int& exit_code) {
   auto* doctor = app.add_flag("--doctor", arguments.doctor, "look at the launch, the links and the folders, then stop");
   app.add_flag("--json", arguments.json, "with --doctor: as JSON")->needs(doctor);
   app.add_flag("--fresh", arguments.fresh, "start over: drop the results in the run directory");
+  app.add_flag("--trace", arguments.trace, "write trace.json and timeline.svg into the run directory at the end");
   app.add_flag("--dry-run", arguments.dry_run, "check job file, prompts and checkpoint folder, print the job, stop");
   app.add_flag("--allow-singleton", arguments.allow_singleton, "N separate jobs of one rank are wanted");
   try {

@@ -14,6 +14,7 @@ struct Arguments {
   std::string progress = "auto";       // auto | bar | lines | none
   bool doctor = false, json = false;   // look at the launch instead of working; as JSON
   bool fresh = false;                  // start over
+  bool trace = false;                  // write the timeline of the job
   bool dry_run = false;                // check everything that can be checked without loading the model
   bool allow_singleton = false;        // N independent jobs of one rank are wanted
 };

@@ -212,6 +212,11 @@ StreamGuard::~StreamGuard() {
   if (impl_->previous) c10::cuda::setCurrentCUDAStream(*impl_->previous);
 }
 
+void keep_for_current_stream(const at::Tensor& tensor) {
+  if (!tensor.defined() || !tensor.is_cuda()) return;
+  tensor.record_stream(c10::cuda::getCurrentCUDAStream(tensor.device().index()).unwrap());
+}
+
 at::Tensor host_buffer(std::size_t bytes, at::Device device) {
   return at::empty({static_cast<std::int64_t>(bytes)}, at::TensorOptions(at::kByte).pinned_memory(device.is_cuda()));
 }
@@ -228,6 +233,12 @@ void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device devic
 
 void synchronize(at::Device device) {
   if (device.is_cuda()) check(cudaDeviceSynchronize(), "waiting for the GPU");
+}
+
+std::size_t capacity(at::Device device) {
+  if (device.is_cuda()) return memory(device).total;
+  const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) : 0;
 }
 
 Memory memory(at::Device device) {

@@ -90,6 +90,10 @@ class StreamGuard {
   std::unique_ptr<Impl> impl_;
 };
 
+/// A tensor made on another stream is about to be used on the current one: its memory is not given to others before
+/// that is done. An undefined tensor, or one on a CPU: nothing.
+void keep_for_current_stream(const at::Tensor& tensor);
+
 /// uint8 host tensor, pinned when `device` is a GPU.
 at::Tensor host_buffer(std::size_t bytes, at::Device device);
 /// Pinning memory waits for the kernels that run, so it is done before the loop: afterwards about `count` buffers of up
@@ -97,6 +101,9 @@ at::Tensor host_buffer(std::size_t bytes, at::Device device);
 void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device device);
 /// Waits for all work on the device. Start-up and tests only, never in the loop.
 void synchronize(at::Device device);
+
+/// Memory of the device in bytes: a GPU's, or this host's.
+std::size_t capacity(at::Device device);
 
 struct Memory {
   std::size_t total = 0, free = 0,

@@ -19,12 +19,16 @@
 #include "common/steady_clock.h"
 #include "worker/device.h"
 #include "worker/engine/guidance_pair.h"
+#include "worker/engine/pipeline.h"
+#include "worker/engine/warm_up.h"
 #include "worker/engine/whole_model.h"
+#include "worker/exchange/codec.h"
 #include "worker/fatal.h"
 #include "worker/loop.h"
 #include "worker/models/load.h"
 #include "worker/monitor/monitor.h"
 #include "worker/monitor/rank_report.h"
+#include "worker/monitor/trace.h"
 #include "worker/output/writers.h"
 #include "worker/plan.h"
 #include "worker/transport/list.h"
@@ -52,10 +56,11 @@ struct Setup {
   std::uint64_t largest_result = 0;  // bytes
   std::string fingerprint;           // of the checkpoint
   bool pictures = true;              // what the model makes
+  std::vector<int> cuts;             // of the stages, in half layers
 
   Makes makes() const { return pictures ? Makes::pictures : Makes::text; }
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Setup, family, launch, largest_result, fingerprint, pictures)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Setup, family, launch, largest_result, fingerprint, pictures, cuts)
 
 Bytes encode(const Setup& setup) { return to_bytes(nlohmann::json(setup).dump()); }
 Setup decode(const Bytes& bytes) { return nlohmann::json::parse(as_text(bytes)).get<Setup>(); }
@@ -138,9 +143,35 @@ void open_log(const Job& job, const Launch& launch, int run_launch, const RunDir
   log::info("rank starts", {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
 }
 
-std::unique_ptr<Engine> make_engine(const Job& job, Model& model, Transport* replica) {
+std::unique_ptr<Engine> make_engine(const Job& job, Model& model, Transport& exchange, Transport* replica) {
+  if (job.parallel.stages > 1) {
+    return std::make_unique<PipelineEngine>(
+        model, *replica, PipelineEngine::Settings{.exchange = &exchange, .micro_batches = job.parallel.micro_batches});
+  }
   if (job.parallel.guidance > 1) return std::make_unique<GuidancePairEngine>(model, *replica);
   return std::make_unique<WholeModelEngine>(model);
+}
+
+/// Units that keep a replica busy: one more than are under way at once, and in a pipeline as many as keep all stages
+/// busy, one that is made ready and one that is decoded.
+std::size_t queue_depth(const Job& job) {
+  const int stages = job.parallel.stages;
+  const int under_way = stages == 1 ? 1 : job.parallel.micro_batches.value_or(stages + 1) + 1;
+  return static_cast<std::size_t>(job.dispatch.queue_depth.value_or(under_way + 1));
+}
+
+/// An item as those to come, without pictures to look at; none when the model makes texts: their sizes are pictures'.
+std::optional<Unit> first_unit(const Plan& plan) {
+  if (plan.items.empty() || plan.checkpoint.defaults.makes == Makes::text) return std::nullopt;
+  return Unit{0, {plan.items.front()}, 1};
+}
+
+/// Collective. On a CPU nothing is colder the first time. `unit`: rank 0's.
+void warm_up_model(at::Device device, const Stage& stage, Model& model, const std::optional<Unit>& unit,
+                   Transport& transport) {
+  if (device.is_cpu()) return;
+  const Bytes bytes = transport.broadcast(unit ? codec::encode_units({&*unit, 1}) : Bytes(), 0);
+  if (!bytes.empty()) warm_up(model, stage.first(), stage.last(), codec::decode_units(bytes).at(0));
 }
 
 RankReport rank_report(const Launch& launch, at::Device device, const LoopReport& loop, const Traffic& traffic) {
@@ -166,7 +197,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   const at::Device device = device::choose(launch.local_rank);
   device::configure(device, {job.parallel.threads, job.memory.fraction});
   const c10::InferenceMode inference;  // no autograd bookkeeping
-  const device::StreamGuard stream(device, false);
+  // The ring of a pipeline goes before what runs beside it.
+  const device::StreamGuard stream(device, /*high_priority=*/job.parallel.stages > 1);
   const std::string dtype = dtype_name(job, device);
 
   // Rank 0 checks everything that needs no model.
@@ -179,6 +211,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
     return ExitCode::ok;
   }
   const Layout layout = make_layout(launch.size, job.parallel.stages, job.parallel.guidance);
+  PipelinePlan pipeline;
+  if (launch.rank == 0) pipeline = plan_pipeline(job, plan, dtype, device::name(device), layout);
 
   Watchdog watchdog(job.limits.stall_timeout_seconds, [&launch](const std::string& cause, Busy busy) {
     // So that a resume knows whose unit to suspect.
@@ -193,8 +227,12 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   Setup setup;
   if (directory) {
     const Checkpoint& checkpoint = plan.checkpoint;
-    setup = {checkpoint.family, directory->launch(), largest_result(job, plan), checkpoint.fingerprint,
-             checkpoint.defaults.makes == Makes::pictures};
+    setup = {checkpoint.family,
+             directory->launch(),
+             largest_result(job, plan),
+             checkpoint.fingerprint,
+             checkpoint.defaults.makes == Makes::pictures,
+             pipeline.cuts};
   }
   setup = decode(transport->broadcast(encode(setup), 0));
   open_log(job, launch, setup.launch, directory.get());
@@ -203,28 +241,35 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   watchdog.beat();
 
   watchdog.set_stage("loading the model");
+  const Stage stage{layout.place_of(launch.rank) / layout.guidance, layout.stages, setup.cuts};
   const LoadedModel loaded =
-      load_model({setup.family, setup.fingerprint, launch.local_rank}, {job, device, scalar_type(dtype)}, *transport,
-                 [&watchdog] { watchdog.beat(); });
+      load_model({setup.family, setup.fingerprint, launch.local_rank}, {job, device, scalar_type(dtype), stage},
+                 *transport, [&watchdog] { watchdog.beat(); });
   watchdog.set_stage("warming up");
   transport->warm_up(setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
+  warm_up_model(device, stage, *loaded.model, first_unit(plan), *transport);
   device::reserve_host_buffers(setup.largest_result, reserved_results(launch, setup.largest_result), device);
   log::info("ready", {{"load_seconds", loaded.report.seconds},
                       {"weights_bytes", loaded.report.bytes_kept},
                       {"carrier", transport->carrier()},
                       {"carrier_bytes", transport->carrier_memory()}});
 
-  Exchange exchange(*transport, {.layout = layout});
-  const std::unique_ptr<Engine> engine = make_engine(job, *loaded.model, replica.get());
+  Exchange exchange(*transport, {.layout = layout, .replica = replica.get()});
+  const std::unique_ptr<Engine> engine = make_engine(job, *loaded.model, *transport, replica.get());
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
   LoopParts parts{*transport, exchange, *engine, nullptr, watchdog, {}, output.get()};
   const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
+  transport->barrier();  // so that the ranks' clocks of spans begin together
+  const double clock = steady_seconds();
   const auto report_of_all = [&](const LoopReport& loop) {
     Traffic traffic = transport->traffic();
     if (replica) traffic += replica->traffic();
     RankReport mine = rank_report(launch, device, loop, traffic);
+    mine.phases = engine->seconds();
+    mine.spans = engine->spans();
+    for (Span& span : mine.spans) span.begin -= clock;
     mine.load_seconds = loaded.report.seconds;
     return gather_rank_reports(*transport, mine);
   };
@@ -238,16 +283,17 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
 
   const auto policy = make_policy(job.dispatch.policy);
   Writers writers(sink_settings(job, setup, dtype), output ? std::vector<std::string_view>() : sinks);
-  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, layout.replicas(),
-                          static_cast<std::size_t>(job.dispatch.queue_depth.value_or(2)),
+  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, layout.replicas(), queue_depth(job),
                           remaining_work(plan, *directory));
-  Monitor monitor({job, launch, layout, plan, *directory, *transport, exchange, coordinator},
+  Monitor monitor({job, launch, layout, plan, pipeline, *directory, *transport, exchange, coordinator},
                   choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());
   parts.coordinator = &coordinator;
   parts.monitor = [&monitor](double seconds) { monitor.update(seconds); };
   const LoopReport report = run_loop(parts, loop_settings);
-  monitor.finish(report.code, report_of_all(report));
+  const std::vector<RankReport> reports = report_of_all(report);
+  monitor.finish(report.code, reports);
+  if (arguments.trace) write_timeline(job.output.directory, {layout, reports, coordinator.result_spans(), clock});
   directory->journal().finish(report.code);
   rank_log::end(rank_log::Ending::finished);
   return report.code;

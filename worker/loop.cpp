@@ -105,6 +105,10 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
     }
     if (parts.monitor) parts.monitor(time - start);
   }
+  parts.engine.stop();
+  while (!parts.engine.stopped()) {
+    if (!parts.engine.progress()) std::this_thread::sleep_for(kIdleSleep);
+  }
   report.code = parts.exchange.exit_code();
   report.seconds = steady_seconds() - start;
   return report;

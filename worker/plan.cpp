@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <map>
 
+#include "common/batches.h"
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/prompts.h"
 #include "common/run_id.h"
+#include "common/stage_split.h"
+#include "common/strategies.h"
 #include "common/xml_lint.h"
-#include "worker/dispatch/batches.h"
 #include "worker/numeric_tables.h"
 
 namespace trireme {
@@ -68,6 +70,29 @@ void log_warnings(const Plan& plan) {
                  {{"id", warnings[i].id}, {"in", warnings[i].key}, {"fact", warnings[i].fact}});
   }
   if (warnings.size() > kMostWarnings) log::warning("and more of these", {{"count", warnings.size() - kMostWarnings}});
+}
+
+PipelinePlan plan_pipeline(const Job& job, const Plan& plan, const std::string& dtype, const std::string& device_name,
+                           const Layout& layout) {
+  if (job.parallel.stages == 1) return {};
+  if (job.parallel.guidance > 1) {
+    throw ConfigError(job.file.string() + ": parallel.guidance: 2 and parallel.stages: " +
+                      std::to_string(job.parallel.stages) + " are not for one job; use 1 for either");
+  }
+  if (plan.checkpoint.family == "fake_text") {
+    throw ConfigError(job.file.string() + ": parallel.stages: the fake family of text is not cut; use 1");
+  }
+  const ModelShape shape = read_model_shape(plan.checkpoint.family, job.model.path, dtype);
+  const UnitCost cost = unit_cost(shape, plan.items, plan.batch, nominal_rates(device_name));
+  PipelinePlan pipeline;
+  pipeline.cuts = stage_cuts(job, cost);
+  const DeviceLimits limits = nominal_limits(device_name);
+  const double crossing = crossing_bytes(shape, plan.items, plan.batch);
+  const int units = (static_cast<int>(plan.items.size()) + plan.batch - 1) / plan.batch;
+  pipeline.forecast =
+      forecast(cost, {pipeline.cuts, (units + layout.replicas() - 1) / layout.replicas(), job.parallel.micro_batches,
+                      limits.link_latency_seconds + crossing / limits.link_bytes_per_second});
+  return pipeline;
 }
 
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Layout& layout, bool fresh,

@@ -12,6 +12,7 @@
 #include "common/item.h"
 #include "common/job.h"
 #include "common/layout.h"
+#include "common/ring_forecast.h"
 #include "common/run_directory.h"
 #include "common/shard_file.h"
 #include "worker/dispatch/coordinator.h"
@@ -33,6 +34,16 @@ Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::op
 
 /// What a person may want to put right before a long run, such as tags that are not closed. The log's.
 void log_warnings(const Plan& plan);
+
+/// Of a model that is cut over several ranks.
+struct PipelinePlan {
+  std::vector<int> cuts;  // in half layers; empty for one stage
+  RingForecast forecast;  // of the replica with most units
+};
+
+/// Throws ConfigError when the layers can't be cut over parallel.stages.
+PipelinePlan plan_pipeline(const Job& job, const Plan& plan, const std::string& dtype, const std::string& device_name,
+                           const Layout& layout);
 
 /// Opens, locks and resumes the run directory; throws when it can't hold what is still to be written.
 std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& plan, const Layout& layout, bool fresh,

@@ -139,15 +139,22 @@ limits:   {max_attempts: 2, stall_timeout_seconds: 600, stop_before_seconds: 0}
 )"));
 }
 
+TEST_F(JobFile, ReadsASplitAsAListOrBehindSet) {
+  const std::vector<double> split{8, 7.5, 7.5};
+  EXPECT_EQ(load(small_ + "parallel: {stages: 3, split: [8, 7.5, 7.5]}").parallel.split, split);
+  EXPECT_EQ(load(small_, {"parallel.split=[8, 7.5,7.5]"}).parallel.split, split);
+  EXPECT_EQ(load(small_, {"parallel.split=8,7.5,7.5"}).parallel.split, split);
+  EXPECT_EQ(load(small_ + "parallel: {split: auto}").parallel.split, std::nullopt);
+  EXPECT_THAT(to_yaml(load(small_, {"parallel.split=[8, 7.5]"})), HasSubstr("split: [8.0, 7.5]"));
+}
+
 TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
   for (const char* override :
-       {"model.dtype=fp8", "parallel.stages=2", "parallel.split=[1, 2]", "parallel.micro_batches=4",
-        "dispatch.policy=predictive", "dispatch.policy=weighted", "memory.vae_slicing=false", "memory.offload=layers",
-        "memory.allocator=native", "memory.on_oom=degrade", "output.metrics_file=m.prom",
+       {"model.dtype=fp8", "dispatch.policy=predictive", "dispatch.policy=weighted", "memory.vae_slicing=false",
+        "memory.offload=layers", "memory.allocator=native", "memory.on_oom=degrade", "output.metrics_file=m.prom",
         "monitor.gpu_memory_percent=80", "monitor.gpu_temperature_c=80", "monitor.ram_percent=50"}) {
     EXPECT_THAT(set_error(override), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
   }
-  EXPECT_THAT(error(small_ + "parallel: {split: [14, 16]}"), HasSubstr("parallel.split: a list is not available yet"));
   EXPECT_THAT(set_error("model.dtype=float16"), AllOf(HasSubstr("black pictures"), HasSubstr("use bfloat16")));
 }
 
@@ -189,6 +196,11 @@ TEST_F(JobFile, RefusesValuesOutOfRange) {
                                "output.images=jpeg",
                                "parallel.threads=0",
                                "parallel.stages=0",
+                               "parallel.split=[0, 4]",
+                               "parallel.split=[]",
+                               "parallel.split=[1.25, 2]",
+                               "parallel.split=[2; 2]",
+                               "parallel.micro_batches=0",
                                "dispatch.queue_depth=0",
                                "dispatch.batch=0",
                                "monitor.interval_seconds=0",

@@ -5,10 +5,12 @@
 
 #include "common/image_files.h"
 #include "common/log.h"
+#include "common/steady_clock.h"
 
 namespace trireme {
 namespace {
 
+constexpr std::size_t kMostResultSpans = 100'000;
 constexpr std::uint64_t kPictureBytesInHand = std::uint64_t{1} << 30;
 
 }  // namespace
@@ -133,6 +135,7 @@ bool Coordinator::take_deliveries() {
       seconds += delivery->seconds[p];
     }
     totals.transfer_seconds += delivery->transfer_seconds;
+    keep(ResultSpan::Kind::transfer, delivery->from, "unit " + std::to_string(unit.index), delivery->transfer_seconds);
     for (std::size_t i = 0; i < unit.items.size(); ++i) {
       const Item& item = unit.items[i];
       if (records_.contains(item.id)) continue;  // by an earlier job; only others of its batch were open
@@ -147,6 +150,12 @@ bool Coordinator::take_deliveries() {
   return any;
 }
 
+/// It ends now.
+void Coordinator::keep(ResultSpan::Kind kind, int replica, std::string what, double seconds) {
+  if (result_spans_.size() == kMostResultSpans) return;
+  result_spans_.push_back({kind, replica, std::move(what), steady_seconds() - seconds, seconds});
+}
+
 bool Coordinator::take_written() {
   bool any = false;
   while (auto written = parts_.writers.take()) {
@@ -154,6 +163,7 @@ bool Coordinator::take_written() {
     const auto found = writing_.find(written->item.id);
     const Writing& writing = found->second;
     totals_.at(static_cast<std::size_t>(writing.replica)).write_seconds += written->seconds;
+    keep(ResultSpan::Kind::write, writing.replica, written->item.id, written->seconds);
     ItemRecord record;
     record.id = written->item.id;
     record.ok = written->error.empty();

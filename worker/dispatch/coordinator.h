@@ -32,6 +32,14 @@ struct ReplicaTotals {
   double transfer_seconds = 0, write_seconds = 0;
 };
 
+/// What rank 0 did for a replica's results, in steady_seconds().
+struct ResultSpan {
+  enum class Kind { transfer, write } kind = Kind::transfer;
+  int replica = 0;
+  std::string what;  // unit or item
+  double begin = 0, seconds = 0;
+};
+
 class Coordinator {
  public:
   struct Parts {
@@ -59,6 +67,8 @@ class Coordinator {
   std::uint64_t done() const { return done_; }
   std::uint64_t failed() const { return failed_; }
   const std::vector<ReplicaTotals>& totals() const { return totals_; }
+  /// The first 100 000.
+  const std::vector<ResultSpan>& result_spans() const { return result_spans_; }
   /// By id, of this job and before.
   const std::unordered_map<std::string, ItemRecord>& records() const { return records_; }
 
@@ -83,6 +93,7 @@ class Coordinator {
   void recall_for_the_idle();
   void settle(ItemRecord record);
   void end_if_done();
+  void keep(ResultSpan::Kind kind, int replica, std::string what, double seconds);
 
   Parts parts_;
   const std::size_t queue_depth_;
@@ -100,6 +111,7 @@ class Coordinator {
   std::uint64_t picture_bytes_sum_ = 0;
   enum class Stage { suspects, all } stage_ = Stage::suspects;
   bool draining_ = false, finish_sent_ = false;
+  std::vector<ResultSpan> result_spans_;
 };
 
 }  // namespace trireme

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/engine/span.h"
 #include "worker/models/model.h"
 
 namespace trireme {
@@ -39,6 +40,13 @@ class Engine {
   virtual std::uint64_t tokens_done() const = 0;
   /// Work of this rank is under way: what is held does not merely wait for other ranks.
   virtual bool computing() const { return !idle(); }
+  /// Seconds of device time that this rank spent in each phase so far.
+  virtual PhaseSeconds seconds() const = 0;
+  /// What the device did when, in order of its end; begins are in steady_seconds(). A job of days loses the later ones.
+  virtual std::vector<Span> spans() const { return {}; }
+  /// After the last unit: tells other ranks, which may wait for more. Then `progress` is called until `stopped`.
+  virtual void stop() {}
+  virtual bool stopped() const { return true; }
 };
 
 }  // namespace trireme

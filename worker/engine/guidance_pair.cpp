@@ -54,7 +54,7 @@ struct GuidancePairEngine::InHand {
 };
 
 GuidancePairEngine::GuidancePairEngine(Model& model, Transport& replica, Settings settings)
-    : model_(model), replica_(replica), settings_(settings) {
+    : model_(model), replica_(replica), settings_(settings), times_(model.device()) {
   if (replica.size() != kRanks) throw Error(ExitCode::internal, "the halves of guidance are shared by two ranks");
   if (replica.device() != model.device()) {
     throw ConfigError("parallel.guidance: 2: transport " + std::string(replica.carrier()) +
@@ -154,6 +154,7 @@ bool GuidancePairEngine::step() {
 }
 
 void GuidancePairEngine::begin(InHand& unit) {
+  times_.start_clock();
   unit.session = model_.begin(unit.unit, unit.slices);
   const bool shared = unit.session->halves == kRanks;
   if (first() && !shared) {
@@ -264,6 +265,7 @@ bool GuidancePairEngine::collect() {
     for (Result& result : unit.results) {
       if (const auto complete = std::exchange(result.complete, {})) complete(result);
     }
+    times_.add_side(unit.unit.index, unit.clock);
     if (!first()) finished_.push_back({std::move(unit.unit), std::move(unit.results), unit.clock.seconds()});
     completing_.pop_front();
     any = true;

@@ -16,6 +16,7 @@
 
 #include "worker/device.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/slot_times.h"
 #include "worker/transport/transport.h"
 
 namespace trireme {
@@ -38,6 +39,8 @@ class GuidancePairEngine final : public Engine {
   bool idle() const override;
   bool computing() const override;
   std::uint64_t slices_done() const override { return slices_done_; }
+  PhaseSeconds seconds() const override { return times_.phases(); }
+  std::vector<Span> spans() const override { return times_.spans(); }
   std::uint64_t tokens_done() const override { return 0; }
 
  private:
@@ -66,6 +69,7 @@ class GuidancePairEngine final : public Engine {
   std::deque<device::Event> in_flight_;             // one a slice
   std::deque<Finished> finished_;
   std::uint64_t slices_done_ = 0;
+  SlotTimes times_;
 };
 
 }  // namespace trireme

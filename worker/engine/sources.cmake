@@ -1,4 +1,11 @@
 target_sources(trireme_worker_core PRIVATE
   engine/guidance_pair.cpp
+  engine/pipeline.cpp
+  engine/ring_messages.cpp
+  engine/ring_results.cpp
+  engine/side_work.cpp
+  engine/slot_times.cpp
+  engine/unit_items.cpp
   engine/unit_work.cpp
+  engine/warm_up.cpp
   engine/whole_model.cpp)

@@ -21,11 +21,16 @@ void PhaseClock::end() {
 
 PhaseSeconds PhaseClock::seconds() const {
   PhaseSeconds seconds{};
-  for (std::size_t i = 0; i < marks_.size(); ++i) {
-    const device::Event& until = i + 1 < marks_.size() ? marks_[i + 1].start : end_;
-    seconds[static_cast<std::size_t>(marks_[i].phase)] += until.seconds_since(marks_[i].start);
-  }
+  for_each([&](Phase phase, const device::Event& begin, const device::Event& end) {
+    seconds[static_cast<std::size_t>(phase)] += end.seconds_since(begin);
+  });
   return seconds;
+}
+
+void PhaseClock::for_each(const std::function<void(Phase, const device::Event&, const device::Event&)>& visit) const {
+  for (std::size_t i = 0; i < marks_.size(); ++i) {
+    visit(marks_[i].phase, marks_[i].start, i + 1 < marks_.size() ? marks_[i + 1].start : end_);
+  }
 }
 
 std::vector<Result> failed_results(const Unit& unit, const std::string& why) {

@@ -24,6 +24,8 @@ class PhaseClock {
   const device::Event& end_event() const { return end_; }
   /// Once ended.
   PhaseSeconds seconds() const;
+  /// Once ended: each phase with its begin and its end.
+  void for_each(const std::function<void(Phase, const device::Event&, const device::Event&)>& visit) const;
 
  private:
   struct Mark {

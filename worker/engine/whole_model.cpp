@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "common/steady_clock.h"
 
 namespace trireme {
 
@@ -66,6 +67,10 @@ bool WholeModelEngine::progress() {
 }
 
 void WholeModelEngine::begin_next() {
+  if (zero_seconds_ == 0) {
+    zero_.record(model_.device());
+    zero_seconds_ = steady_seconds();
+  }
   current_ = std::make_unique<InHand>(std::move(waiting_.front()));
   waiting_.pop_front();
   try {
@@ -177,6 +182,17 @@ std::uint64_t WholeModelEngine::tokens_done() const {
   return sum;
 }
 
+void WholeModelEngine::keep_spans(const InHand& unit) {
+  for (std::size_t i = 0; i < unit.marks.size() && spans_.size() < kMostSpans; ++i) {
+    const InHand::Mark& mark = unit.marks[i];
+    const device::Event& until = i + 1 < unit.marks.size() ? unit.marks[i + 1].start : unit.end;
+    Span span{span_of(mark.phase), unit.unit.index};
+    span.begin = zero_seconds_ + mark.start.seconds_since(zero_);
+    span.seconds = until.seconds_since(mark.start);
+    spans_.push_back(span);
+  }
+}
+
 // Seconds of each phase, and every item's result in the unit's order.
 Finished WholeModelEngine::finished(InHand& unit) const {
   Finished finished;
@@ -214,7 +230,9 @@ bool WholeModelEngine::collect() {
   while (!completing_.empty() && completing_.front()->end.done()) {
     InHand& unit = *completing_.front();
     if (unit.session) tokens_done_ += unit.session->tokens();
+    keep_spans(unit);
     finished_.push_back(finished(unit));
+    for (std::size_t i = 0; i < seconds_.size(); ++i) seconds_[i] += finished_.back().seconds[i];
     completing_.pop_front();
     any = true;
   }

@@ -30,6 +30,8 @@ class WholeModelEngine final : public Engine {
   bool idle() const override;
   std::uint64_t slices_done() const override { return slices_done_; }
   std::uint64_t tokens_done() const override;
+  PhaseSeconds seconds() const override { return seconds_; }
+  std::vector<Span> spans() const override { return spans_; }
 
  private:
   struct InHand;  // a unit that has begun
@@ -40,6 +42,7 @@ class WholeModelEngine final : public Engine {
   void fail(InHand& unit, const std::string& why);
   void fail_one(InHand& unit, const ItemError& error);
   Finished finished(InHand& unit) const;
+  void keep_spans(const InHand& unit);
   bool collect();
 
   Model& model_;
@@ -50,6 +53,10 @@ class WholeModelEngine final : public Engine {
   std::deque<device::Event> in_flight_;             // one a slice
   std::deque<Finished> finished_;
   std::uint64_t slices_done_ = 0, tokens_done_ = 0;
+  PhaseSeconds seconds_{};
+  device::Event zero_;  // at the first unit's begin
+  double zero_seconds_ = 0;
+  std::vector<Span> spans_;
 };
 
 }  // namespace trireme

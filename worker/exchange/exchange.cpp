@@ -27,10 +27,10 @@ struct Exchange::Impl {
         layout{transport.size(), settings.layout.stages, settings.layout.guidance},
         clock(settings.clock ? std::move(settings.clock) : steady_seconds),
         stream(transport.device(), /*high_priority=*/true),
-        worker(transport, layout.ranks_per_replica() == 1),
+        worker(transport, layout.ranks_per_replica() == 1, settings.replica),
         heard(static_cast<std::size_t>(transport.size()), clock()),
         tokens(static_cast<std::size_t>(transport.size())) {
-    if (transport.rank() == 0) rank_zero.emplace(transport, layout, settings.pool_bytes, clock);
+    if (transport.rank() == 0) rank_zero.emplace(transport, layout, settings.pool_bytes, clock, settings.replica);
   }
 
   void handle(const Message& received);

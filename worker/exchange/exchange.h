@@ -41,6 +41,7 @@ class Exchange {
                                           // At least one result always fits, however large.
     std::function<double()> clock;        // seconds, from any start; none: the steady clock
     Layout layout = {};                   // ranks are the transport's, whatever it says
+    Transport* replica = nullptr;         // of a replica of several ranks: its messages, too, leave before our halves
   };
   Exchange(Transport& transport, Settings settings);
   ~Exchange();

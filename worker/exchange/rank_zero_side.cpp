@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "worker/exchange/codec.h"
+#include "worker/transport/flushed.h"
 
 namespace trireme {
 namespace {
@@ -22,8 +23,9 @@ Unit without_pictures(Unit unit) {
 }  // namespace
 
 RankZeroSide::RankZeroSide(Transport& transport, const Layout& layout, std::size_t pool_bytes,
-                           std::function<double()> clock)
+                           std::function<double()> clock, Transport* replica)
     : transport_(transport),
+      replica_(replica),
       layout_(layout),
       clock_(std::move(clock)),
       pool_(pool_bytes, transport.device()),
@@ -149,11 +151,17 @@ bool RankZeroSide::grant_results() {
   return any;
 }
 
-/// Our halves of all that became ready in this pass, in one group.
+/// Our halves of all that became ready by this pass, in one group. In a replica of several ranks the others may need
+/// our messages before their halves of ours can come; a copy to ourselves waits for nobody.
 bool RankZeroSide::post() {
-  if (ready_.empty()) return false;
+  const bool all = replica_ == nullptr || all_flushed(transport_, replica_);
+  const auto waits = [&](const Granted& granted) { return !all && granted.rank != transport_.rank(); };
+  const auto first = std::stable_partition(ready_.begin(), ready_.end(), waits);
+  std::vector<Granted> posted(std::make_move_iterator(first), std::make_move_iterator(ready_.end()));
+  ready_.erase(first, ready_.end());
+  if (posted.empty()) return false;
   std::vector<Half> halves;
-  for (Granted& granted : ready_) {
+  for (Granted& granted : posted) {
     const bool refill = granted.grant.direction == Direction::receive;
     if (refill) {
       replica_of(granted.rank).held.at(granted.grant.unit).state = Held::State::there;
@@ -165,7 +173,7 @@ bool RankZeroSide::post() {
     halves.push_back({granted.rank, refill ? Direction::send : Direction::receive, granted.bytes});
   }
   const TransferId id = transport_.start(std::move(halves));
-  moving_.push_back({id, std::exchange(ready_, {})});
+  moving_.push_back({id, std::move(posted)});
   return true;
 }
 

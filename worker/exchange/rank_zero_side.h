@@ -19,7 +19,8 @@ namespace trireme {
 
 class RankZeroSide {
  public:
-  RankZeroSide(Transport& transport, const Layout& layout, std::size_t pool_bytes, std::function<double()> clock);
+  RankZeroSide(Transport& transport, const Layout& layout, std::size_t pool_bytes, std::function<double()> clock,
+               Transport* replica);
 
   void handle(int from, const message::Offer& offer);
   void handle(int from, const message::Ready& ready);
@@ -82,6 +83,7 @@ class RankZeroSide {
   bool land();
 
   Transport& transport_;
+  Transport* const replica_;
   const Layout layout_;
   std::function<double()> clock_;
   BufferPool pool_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/transport/flushed.h"
+
 namespace trireme {
 namespace {
 
@@ -73,7 +75,7 @@ bool WorkerSide::advance() {
       return true;
     case Current::Step::leaving:
       // The law: READY has left before our half is enqueued. To ourselves nothing has to leave.
-      if (transport_.rank() != 0 && !transport_.flushed()) return false;
+      if (transport_.rank() != 0 && !all_flushed(transport_, replica_)) return false;
       current_->id = transport_.start({{0, current_->grant.direction, current_->packet.bytes}});
       current_->step = Current::Step::moving;
       return true;

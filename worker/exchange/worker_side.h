@@ -18,7 +18,8 @@ namespace trireme {
 class WorkerSide {
  public:
   /// `whole`: this rank is a replica of its own, so that what arrives here is offered here.
-  WorkerSide(Transport& transport, bool whole) : transport_(transport), whole_(whole) {}
+  WorkerSide(Transport& transport, bool whole, Transport* replica)
+      : transport_(transport), replica_(replica), whole_(whole) {}
 
   void handle(const message::Grant& grant);
   void handle(const message::Recall&);
@@ -57,6 +58,7 @@ class WorkerSide {
   bool refill_coming() const;
 
   Transport& transport_;
+  Transport* const replica_;
   const bool whole_;
   std::deque<Unit> arrived_;
   std::set<std::uint64_t> in_hand_;                 // units arrived, neither offered (if `whole_`) nor returned

@@ -14,6 +14,7 @@ struct ModelSettings {
   const Job& job;
   at::Device device;
   at::ScalarType dtype;
+  Stage stage = {};
 };
 
 /// Builds the family's modules and registers what they want in `wanted`; the model is ready once those are loaded.

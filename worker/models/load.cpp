@@ -1,6 +1,7 @@
 #include "worker/models/load.h"
 
 #include "common/steady_clock.h"
+#include "worker/models/room.h"
 #include "worker/weights/node_cache.h"
 
 namespace trireme {
@@ -28,6 +29,7 @@ LoadedModel load_model(const ModelSource& source, const ModelSettings& settings,
   }
   PartParameters wanted;
   loaded.model = make_model(family, settings, files, wanted);
+  require_room(wanted, settings, loaded.model->own_layers(), transport);
   if (dummy) {
     loaded.report = make_dummy_weights(wanted, settings.dtype, settings.device);
   } else if (!family.starts_with("fake")) {

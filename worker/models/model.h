@@ -24,6 +24,7 @@
 #include "common/file_record.h"
 #include "common/item.h"
 #include "common/text_result.h"
+#include "worker/nn/layer_part.h"
 
 namespace trireme {
 
@@ -71,13 +72,35 @@ class Session {
   at::Tensor hidden;                      // what `enter` and `layers` leave for the next stage, [tokens, dim]
   at::Tensor state;                       // latents [C, h, w] float32
   std::array<at::Tensor, 2> predictions;  // what `leave` made of each half and `advance` joins, like `state`
+  std::vector<at::Tensor> side;           // what goes along with `hidden` to the last stage (Crossing::side)
 
  protected:
   explicit Session(Unit u) : unit(std::move(u)) {}
 };
 
-struct Layers {
-  int first = 0, last = 0;  // [first, last) of the model's main layers
+/// The part of a model that one rank holds. The whole model is one stage of one.
+struct Stage {
+  int index = 0, count = 1;
+  std::vector<int> cuts;  // in half layers: where each stage begins, and the end of the last; empty: the whole model
+
+  bool first() const { return index == 0; }
+  bool last() const { return index == count - 1; }
+  /// Of a model of `total` layers. Throws ConfigError when the cuts are not those of such a model.
+  Layers layers(int total) const;
+};
+
+struct TensorShape {
+  at::ScalarType dtype = at::kFloat;
+  std::vector<std::int64_t> sizes;
+  bool operator==(const TensorShape&) const = default;
+};
+
+/// What goes from stage to stage in one half of a pass, and back to the first at the end of the pass. Every stage knows
+/// it without waiting for the device.
+struct Crossing {
+  TensorShape hidden;
+  std::vector<TensorShape> side;  // of Session::side, such as what only the first stage makes and a result holds
+  TensorShape state;
 };
 
 class Model {
@@ -85,6 +108,8 @@ class Model {
   virtual ~Model() = default;
   virtual at::Device device() const = 0;
   virtual int layer_count() const = 0;
+  /// Those that this rank holds.
+  virtual Layers own_layers() const { return {0, layer_count()}; }
 
   /// Every stage: shapes and schedule at once; first stage: slices that encode the prompt and draw the noise. Throws
   /// ItemError when an item can't be made (size, prompt, picture).
@@ -98,8 +123,19 @@ class Model {
   /// Last stage: joins the halves, takes the step; `pass` and `halves` are those of the next pass when the slices have
   /// run.
   virtual void advance(Session& session, Slices& slices) = 0;
+  /// The other stages of a cut model, where the last one advances: brings `pass`, `halves` and whatever else counts
+  /// passes to those of the next pass.
+  virtual void follow(Session& session, Slices& slices);
   /// Last stage: decodes; `results` is filled, one per item in the unit's order, when the slices have run.
   virtual void finish(Session& session, Slices& slices, std::vector<Result>& results) = 0;
+
+  // Models that can be cut over several ranks; for the others ConfigError(parallel.stages).
+  /// Of the coming half, once the slices of `begin` or `begin_later` have run.
+  virtual Crossing crossing(const Session& session, int half) const;
+  /// What the first stage found out in the slices of `begin` and the later ones need for `begin_later`.
+  virtual std::string note(const Session& session) const;
+  /// `begin` on the later stages.
+  virtual std::unique_ptr<Session> begin_later(const Unit& unit, const std::string& note, Slices& slices);
 };
 
 }  // namespace trireme

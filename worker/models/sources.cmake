@@ -4,6 +4,8 @@ target_sources(trireme_worker_core PRIVATE
   models/fake/fake_text.cpp
   models/list.cpp
   models/load.cpp
+  models/model.cpp
+  models/room.cpp
   models/newbie_image/config.cpp
   models/newbie_image/jina_tower.cpp
   models/newbie_image/newbie_image.cpp
@@ -14,6 +16,7 @@ target_sources(trireme_worker_core PRIVATE
   models/qwen2_5_vl/picture_encoder.cpp
   models/qwen2_5_vl/prompt.cpp
   models/qwen2_5_vl/qwen2_5_vl.cpp
+  models/qwen2_5_vl/rows_note.cpp
   models/qwen2_5_vl/session.cpp
   models/qwen2_5_vl/vision_layout.cpp
   models/qwen2_5_vl/vision_tower.cpp

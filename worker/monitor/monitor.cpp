@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/results.h"
+#include "worker/monitor/pipeline_report.h"
 
 namespace trireme {
 
@@ -82,8 +83,9 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
     row.device = rank.device;
     row.items = made.items;
     row.tokens = made.tokens;
-    row.seconds = {rank.load_seconds, made.seconds[0],       made.seconds[1],   made.seconds[2],
-                   made.seconds[3],   made.transfer_seconds, made.write_seconds};
+    const PhaseSeconds& phases = rank.phases;
+    row.seconds = {rank.load_seconds,     phases[0],         phases[1], phases[2], phases[3],
+                   made.transfer_seconds, made.write_seconds};
     row.busy_seconds = rank.busy_seconds;
     row.idle_seconds = rank.idle_seconds;
     row.longest_pass_seconds = rank.longest_pass_seconds;
@@ -94,6 +96,9 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
     row.carrier_bytes = rank.traffic.carrier_bytes;
     summary.ranks.push_back(row);
   }
+  summary.work_seconds = work_seconds(ranks);
+  summary.latency_seconds = mean_latency(ranks);
+  if (subject_.layout.stages > 1) summary.pipeline = pipeline_summary(subject_.layout, subject_.pipeline, ranks);
   return summary;
 }
 

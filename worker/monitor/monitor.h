@@ -19,6 +19,7 @@ class Monitor {
     const Launch& launch;
     const Layout& layout;
     const Plan& plan;
+    const PipelinePlan& pipeline;
     const RunDirectory& directory;
     const Transport& transport;
     const Exchange& exchange;

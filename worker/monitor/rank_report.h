@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/engine/engine.h"
 #include "worker/transport/transport.h"
 
 namespace trireme {
@@ -16,6 +17,8 @@ struct RankReport {
   double longest_pass_seconds = 0;      // of the loop
   std::uint64_t peak_memory_bytes = 0;  // of the device's tensors; of the process on a CPU
   Traffic traffic;
+  PhaseSeconds phases{};    // of the device, in each phase
+  std::vector<Span> spans;  // since the loop began
 };
 
 /// Collective: all ranks' reports on rank 0, in rank order; empty elsewhere.

@@ -34,31 +34,40 @@ at::Tensor normed_and_turned(at::Tensor heads, const at::Tensor& norm_weight, co
 }  // namespace
 
 kernels::LayerCache KvCache::layer(std::size_t index) const {
-  return {keys.select(0, static_cast<std::int64_t>(index)), values.select(0, static_cast<std::int64_t>(index))};
+  const auto place = static_cast<std::int64_t>(index - first_layer);
+  return {keys.select(0, place), values.select(0, place)};
 }
 
-void DecoderLayer::want(Parameters& parameters, const std::string& prefix, const DecoderConfig& config) {
+void DecoderLayer::want(Parameters& parameters, const std::string& prefix, const DecoderConfig& config,
+                        LayerPart part) {
   const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
   const std::int64_t q_rows = config.heads * config.head_dim, kv_rows = config.kv_heads * config.head_dim;
-  const Bias qkv = config.qkv_bias ? Bias::present : Bias::none;
-  const Bias feed = config.mlp_bias ? Bias::present : Bias::none;
-  qkv_proj_.want_joined(
-      parameters, {{attention + "q_proj", q_rows}, {attention + "k_proj", kv_rows}, {attention + "v_proj", kv_rows}},
-      config.hidden, qkv);
-  o_proj_.want(parameters, attention + "o_proj", config.hidden, q_rows, config.out_bias ? Bias::present : Bias::none);
-  if (config.qk_norm) {
-    parameters.want(attention + "q_norm.weight", {config.head_dim}, &q_norm_);
-    parameters.want(attention + "k_norm.weight", {config.head_dim}, &k_norm_);
+  const auto norm = [&](const char* name, at::Tensor& slot) {
+    parameters.want(prefix + name + ".weight", {config.hidden}, &slot);
+  };
+  if (attends(part)) {
+    qkv_proj_.want_joined(
+        parameters, {{attention + "q_proj", q_rows}, {attention + "k_proj", kv_rows}, {attention + "v_proj", kv_rows}},
+        config.hidden, config.qkv_bias ? Bias::present : Bias::none);
+    o_proj_.want(parameters, attention + "o_proj", config.hidden, q_rows, config.out_bias ? Bias::present : Bias::none);
+    if (config.qk_norm) {
+      parameters.want(attention + "q_norm.weight", {config.head_dim}, &q_norm_);
+      parameters.want(attention + "k_norm.weight", {config.head_dim}, &k_norm_);
+    }
+    norm("input_layernorm", input_layernorm_);
   }
-  gate_up_proj_.want_joined(parameters,
-                            {{mlp + "gate_proj", config.intermediate}, {mlp + "up_proj", config.intermediate}},
-                            config.hidden, feed);
-  down_proj_.want(parameters, mlp + "down_proj", config.hidden, config.intermediate, feed);
-  parameters.want(prefix + "input_layernorm.weight", {config.hidden}, &input_layernorm_);
-  parameters.want(prefix + "post_attention_layernorm.weight", {config.hidden}, &post_attention_layernorm_);
-  if (config.post_norms) {
-    parameters.want(prefix + "pre_feedforward_layernorm.weight", {config.hidden}, &pre_feedforward_layernorm_);
-    parameters.want(prefix + "post_feedforward_layernorm.weight", {config.hidden}, &post_feedforward_layernorm_);
+  if (feeds_forward(part)) {
+    const Bias feed = config.mlp_bias ? Bias::present : Bias::none;
+    gate_up_proj_.want_joined(parameters,
+                              {{mlp + "gate_proj", config.intermediate}, {mlp + "up_proj", config.intermediate}},
+                              config.hidden, feed);
+    down_proj_.want(parameters, mlp + "down_proj", config.hidden, config.intermediate, feed);
+    if (config.post_norms) norm("pre_feedforward_layernorm", pre_feedforward_layernorm_);
+    if (config.post_norms) norm("post_feedforward_layernorm", post_feedforward_layernorm_);
+  }
+  // Behind attention where there are four norms, in front of the MLP where there are two.
+  if (config.post_norms ? attends(part) : feeds_forward(part)) {
+    norm("post_attention_layernorm", post_attention_layernorm_);
   }
 }
 
@@ -93,50 +102,68 @@ at::Tensor DecoderLayer::activate(const at::Tensor& gate_up, const DecoderConfig
   return config.activation == Activation::silu ? kernels::silu_mul(gate, up) : at::gelu(gate, "tanh") * up;
 }
 
+at::Tensor DecoderLayer::feed_forward(const at::Tensor& x, const DecoderConfig& config) const {
+  return down_proj_(activate(gate_up_proj_(x), config));
+}
+
 at::Tensor DecoderLayer::operator()(const at::Tensor& hidden, const DecoderConfig& config, const DecoderPass& pass,
-                                    std::size_t index) const {
-  const auto feed_forward = [&](const at::Tensor& x) { return down_proj_(activate(gate_up_proj_(x), config)); };
-  const at::Tensor attended =
-      attend(norm(hidden, input_layernorm_, config), config, pass, config.windowed[index], index);
-  if (!config.post_norms) {
-    const at::Tensor middle = hidden + attended;
-    return middle + feed_forward(norm(middle, post_attention_layernorm_, config));
+                                    std::size_t index, LayerPart part) const {
+  at::Tensor middle = hidden;
+  if (attends(part)) {
+    const at::Tensor attended =
+        attend(norm(hidden, input_layernorm_, config), config, pass, config.windowed[index], index);
+    middle = hidden + (config.post_norms ? norm(attended, post_attention_layernorm_, config) : attended);
   }
-  const at::Tensor middle = hidden + norm(attended, post_attention_layernorm_, config);
-  const at::Tensor fed = feed_forward(norm(middle, pre_feedforward_layernorm_, config));
+  if (!feeds_forward(part)) return middle;
+  if (!config.post_norms) return middle + feed_forward(norm(middle, post_attention_layernorm_, config), config);
+  const at::Tensor fed = feed_forward(norm(middle, pre_feedforward_layernorm_, config), config);
   return middle + norm(fed, post_feedforward_layernorm_, config);
 }
 
-at::Tensor DecoderLayer::step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,
-                              const kernels::LayerCache& cache) const {
+at::Tensor DecoderLayer::attend_step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,
+                                     const kernels::LayerCache& cache) const {
   using kernels::few_rows_linear;
   const at::Tensor qkv = few_rows_linear(norm(hidden, input_layernorm_, config), qkv_proj_.weight, qkv_proj_.bias);
   kernels::rope_append_(qkv, step.rope, step.rows, cache);
   const at::Tensor q = qkv.view({hidden.size(0), -1, config.head_dim}).narrow(1, 0, config.heads);
   const at::Tensor attended = kernels::decode_attention(q, cache, step.rows, config.attention_scale);
-  const at::Tensor middle = few_rows_linear(attended, o_proj_.weight, o_proj_.bias, hidden);
+  return few_rows_linear(attended, o_proj_.weight, o_proj_.bias, hidden);
+}
+
+at::Tensor DecoderLayer::step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,
+                              const kernels::LayerCache& cache, LayerPart part) const {
+  const at::Tensor middle = attends(part) ? attend_step(hidden, config, step, cache) : hidden;
+  if (!feeds_forward(part)) return middle;
   const at::Tensor x = norm(middle, post_attention_layernorm_, config);
   const at::Tensor activated = config.activation == Activation::silu
                                    ? kernels::few_rows_silu_mul(x, gate_up_proj_.weight, gate_up_proj_.bias)
                                    : activate(gate_up_proj_(x), config);
-  return few_rows_linear(activated, down_proj_.weight, down_proj_.bias, middle);
+  return kernels::few_rows_linear(activated, down_proj_.weight, down_proj_.bias, middle);
 }
 
 Decoder::Decoder(DecoderConfig config, std::int64_t layers)
     : config_(std::move(config)), layers_(static_cast<std::size_t>(layers)) {}
 
 void Decoder::want(Parameters& parameters, const std::string& prefix, bool final_norm) {
-  parameters.want(prefix + "embed_tokens.weight", {config_.vocab, config_.hidden}, &embed_tokens_);
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    layers_[i].want(parameters, prefix + "layers." + std::to_string(i) + ".", config_);
-  }
-  if (final_norm) parameters.want(prefix + "norm.weight", {config_.hidden}, &norm_);
+  want(parameters, prefix, {.embeddings = true, .layers = all_layers(), .final_norm = final_norm});
 }
 
-KvCache Decoder::make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options) const {
-  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(layers_.size()), sequences, config_.kv_heads,
-                                           capacity, config_.head_dim};
-  return {at::empty(shape, options), at::empty(shape, options)};
+void Decoder::want(Parameters& parameters, const std::string& prefix, const Share& share) {
+  if (share.embeddings) {
+    parameters.want(prefix + "embed_tokens.weight", {config_.vocab, config_.hidden}, &embed_tokens_);
+  }
+  for (int i = share.layers.first; i < share.layers.last; ++i) {
+    layers_[static_cast<std::size_t>(i)].want(parameters, prefix + "layers." + std::to_string(i) + ".", config_,
+                                              share.layers.part(i));
+  }
+  if (share.final_norm) parameters.want(prefix + "norm.weight", {config_.hidden}, &norm_);
+}
+
+KvCache Decoder::make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options,
+                            const Layers& own) const {
+  const std::vector<std::int64_t> shape = {own.last - own.first, sequences, config_.kv_heads, capacity,
+                                           config_.head_dim};
+  return {at::empty(shape, options), at::empty(shape, options), static_cast<std::size_t>(own.first)};
 }
 
 DecoderPass Decoder::begin(const at::Tensor& positions, at::Device device) const {
@@ -163,12 +190,13 @@ at::Tensor Decoder::embed(const at::Tensor& ids) const {
   return hidden;
 }
 
-at::Tensor Decoder::layer(std::size_t index, const at::Tensor& hidden, const DecoderPass& pass) const {
-  return layers_[index](hidden, config_, pass, index);
+at::Tensor Decoder::layer(std::size_t index, const at::Tensor& hidden, const DecoderPass& pass, LayerPart part) const {
+  return layers_[index](hidden, config_, pass, index, part);
 }
 
-at::Tensor Decoder::step_layer(std::size_t index, const at::Tensor& hidden, const DecoderStep& step) const {
-  return layers_[index].step(hidden, config_, step, step.cache.layer(index));
+at::Tensor Decoder::step_layer(std::size_t index, const at::Tensor& hidden, const DecoderStep& step,
+                               LayerPart part) const {
+  return layers_[index].step(hidden, config_, step, step.cache.layer(index), part);
 }
 
 at::Tensor Decoder::final_norm(const at::Tensor& hidden) const { return norm(hidden, norm_, config_); }

@@ -10,6 +10,7 @@
 
 #include "worker/kernels/decode.h"
 #include "worker/nn/decoder_config.h"
+#include "worker/nn/layer_part.h"
 #include "worker/nn/linear.h"
 #include "worker/nn/rope.h"
 #include "worker/weights/parameters.h"
@@ -20,6 +21,7 @@ namespace trireme::nn {
 /// allocated once for their longest. A sequence has its rows to itself, so one may leave and another take its place.
 struct KvCache {
   at::Tensor keys, values;
+  std::size_t first_layer = 0;  // the layers are those from here on
 
   kernels::LayerCache layer(std::size_t index) const;
 };
@@ -42,17 +44,20 @@ struct DecoderStep {
 
 class DecoderLayer {
  public:
-  void want(Parameters& parameters, const std::string& prefix, const DecoderConfig& config);
+  void want(Parameters& parameters, const std::string& prefix, const DecoderConfig& config, LayerPart part);
   /// hidden [tokens, hidden] -> the same. `index`: of the layer.
   at::Tensor operator()(const at::Tensor& hidden, const DecoderConfig& config, const DecoderPass& pass,
-                        std::size_t index) const;
+                        std::size_t index, LayerPart part) const;
   /// hidden [sequences, hidden] -> the same.
   at::Tensor step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,
-                  const kernels::LayerCache& cache) const;
+                  const kernels::LayerCache& cache, LayerPart part) const;
 
  private:
   at::Tensor attend(const at::Tensor& x, const DecoderConfig& config, const DecoderPass& pass, bool windowed,
                     std::size_t index) const;
+  at::Tensor attend_step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,
+                         const kernels::LayerCache& cache) const;
+  at::Tensor feed_forward(const at::Tensor& x, const DecoderConfig& config) const;
   at::Tensor activate(const at::Tensor& gate_up, const DecoderConfig& config) const;
 
   Linear qkv_proj_, o_proj_, gate_up_proj_, down_proj_;  // q, k and v, and gate and up, are one product each
@@ -69,19 +74,32 @@ class Decoder {
 
   /// Slots of embeddings and layers, and of the final norm if `final_norm`. Names start with `prefix`.
   void want(Parameters& parameters, const std::string& prefix, bool final_norm);
+  /// What a rank holds that has only part of the decoder.
+  struct Share {
+    bool embeddings = true;
+    Layers layers;
+    bool final_norm = true;
+  };
+  void want(Parameters& parameters, const std::string& prefix, const Share& share);
 
   const DecoderConfig& config() const { return config_; }
   std::size_t layer_count() const { return layers_.size(); }
 
-  KvCache make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options) const;
+  Layers all_layers() const { return {0, static_cast<int>(layers_.size())}; }
+  KvCache make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options) const {
+    return make_cache(sequences, capacity, options, all_layers());
+  }
+  KvCache make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options, const Layers& own) const;
 
   /// positions [tokens] int64 on the host.
   DecoderPass begin(const at::Tensor& positions, at::Device device) const;
   /// ids [tokens] int64, below config().vocab -> [tokens, hidden]
   at::Tensor embed(const at::Tensor& ids) const;
-  at::Tensor layer(std::size_t index, const at::Tensor& hidden, const DecoderPass& pass) const;
+  at::Tensor layer(std::size_t index, const at::Tensor& hidden, const DecoderPass& pass,
+                   LayerPart part = LayerPart::whole) const;
   /// Only for models without windows, head norms and norms behind attention and MLP.
-  at::Tensor step_layer(std::size_t index, const at::Tensor& hidden, const DecoderStep& step) const;
+  at::Tensor step_layer(std::size_t index, const at::Tensor& hidden, const DecoderStep& step,
+                        LayerPart part = LayerPart::whole) const;
   at::Tensor final_norm(const at::Tensor& hidden) const;
   const at::Tensor& embeddings() const { return embed_tokens_; }  // [vocab, hidden], for heads tied to them
 

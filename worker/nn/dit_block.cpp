@@ -9,8 +9,8 @@
 
 namespace trireme::nn {
 
-void DitBlock::want(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config,
-                    const DitBlockNames& names, bool modulated) {
+void DitBlock::want_attention(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config,
+                              const DitBlockNames& names) {
   const std::int64_t dim = config.dim, q_rows = config.heads * config.head_dim,
                      kv_rows = config.kv_heads * config.head_dim;
   if (!names.qkv.empty()) {
@@ -29,13 +29,21 @@ void DitBlock::want(Parameters& parameters, const std::string& prefix, const Dit
     parameters.want(prefix + names.norm_q + ".weight", {config.head_dim}, &norm_q_);
     parameters.want(prefix + names.norm_k + ".weight", {config.head_dim}, &norm_k_);
   }
-  w1_.want(parameters, prefix + names.w1, config.feed_forward, dim, Bias::none);
-  w2_.want(parameters, prefix + names.w2, dim, config.feed_forward, Bias::none);
-  w3_.want(parameters, prefix + names.w3, config.feed_forward, dim, Bias::none);
   parameters.want(prefix + names.attention_norm1 + ".weight", {dim}, &attention_norm1_);
   parameters.want(prefix + names.attention_norm2 + ".weight", {dim}, &attention_norm2_);
-  parameters.want(prefix + names.ffn_norm1 + ".weight", {dim}, &ffn_norm1_);
-  parameters.want(prefix + names.ffn_norm2 + ".weight", {dim}, &ffn_norm2_);
+}
+
+void DitBlock::want(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config,
+                    const DitBlockNames& names, bool modulated, LayerPart part) {
+  const std::int64_t dim = config.dim;
+  if (attends(part)) want_attention(parameters, prefix, config, names);
+  if (feeds_forward(part)) {
+    w1_.want(parameters, prefix + names.w1, config.feed_forward, dim, Bias::none);
+    w2_.want(parameters, prefix + names.w2, dim, config.feed_forward, Bias::none);
+    w3_.want(parameters, prefix + names.w3, config.feed_forward, dim, Bias::none);
+    parameters.want(prefix + names.ffn_norm1 + ".weight", {dim}, &ffn_norm1_);
+    parameters.want(prefix + names.ffn_norm2 + ".weight", {dim}, &ffn_norm2_);
+  }
   if (modulated) modulation_.want(parameters, prefix + names.modulation, 4 * dim, config.condition_dim, Bias::present);
 }
 
@@ -53,7 +61,7 @@ at::Tensor DitBlock::attend(const at::Tensor& x, const RopeTable& rope, const Di
 }
 
 at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
-                                const DitBlockConfig& config) const {
+                                const DitBlockConfig& config, LayerPart part) const {
   at::Tensor scale_msa, gate_msa, scale_mlp, gate_mlp;
   if (condition.defined()) {
     const at::Tensor modulation = modulation_(condition).view({4, config.dim});
@@ -61,8 +69,12 @@ at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, cons
     scale_mlp = modulation.select(0, 2), gate_mlp = modulation.select(0, 3);
   }
   const double eps = config.norm_eps;
-  const at::Tensor attended = attend(kernels::rms_norm(x, attention_norm1_, eps, scale_msa), rope, config);
-  const at::Tensor middle = kernels::add_gated_norm(x, attended, attention_norm2_, eps, gate_msa);
+  at::Tensor middle = x;
+  if (attends(part)) {
+    const at::Tensor attended = attend(kernels::rms_norm(x, attention_norm1_, eps, scale_msa), rope, config);
+    middle = kernels::add_gated_norm(x, attended, attention_norm2_, eps, gate_msa);
+  }
+  if (!feeds_forward(part)) return middle;
   const at::Tensor h = kernels::rms_norm(middle, ffn_norm1_, eps, scale_mlp);
   const at::Tensor fed = w2_(kernels::silu_mul(w1_(h), w3_(h)));
   return kernels::add_gated_norm(middle, fed, ffn_norm2_, eps, gate_mlp);

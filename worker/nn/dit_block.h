@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "worker/nn/layer_part.h"
 #include "worker/nn/linear.h"
 #include "worker/nn/rope.h"
 #include "worker/weights/parameters.h"
@@ -31,14 +32,17 @@ struct DitBlockNames {
 
 class DitBlock {
  public:
+  /// Both halves of a block that is cut want all of the modulation: one product makes it, whoever uses which rows.
   void want(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config, const DitBlockNames& names,
-            bool modulated);
+            bool modulated, LayerPart part = LayerPart::whole);
   /// x [tokens, dim]; condition [1, condition_dim], as the modulation's linear layer takes it, undefined for a block
   /// without modulation -> [tokens, dim]. All tokens see each other.
   at::Tensor operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
-                        const DitBlockConfig& config) const;
+                        const DitBlockConfig& config, LayerPart part = LayerPart::whole) const;
 
  private:
+  void want_attention(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config,
+                      const DitBlockNames& names);
   at::Tensor attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config) const;
 
   Linear to_q_, to_k_, to_v_, to_out_, w1_, w2_, w3_, modulation_;

@@ -37,17 +37,24 @@ at::Tensor filled_part(const Parameters::Want& want) {
   return want.part.columns == 0 ? rows : rows.narrow(1, 0, want.shape.back());
 }
 
-std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device) {
-  std::uint64_t bytes = 0;
+void for_each_slot(const PartParameters& wanted,
+                   const std::function<void(const Parameters::Want&, const std::vector<std::int64_t>&)>& visit) {
   std::set<const at::Tensor*> shared;
   for (const auto& [part, parameters] : wanted) {
     for (const Parameters::Want& want : parameters.wants()) {
       if (want.part.rows > 0 && !shared.insert(want.slot).second) continue;
-      *want.slot = parameter_storage(slot_shape(want), dtype, device);
-      if (want.part.rows > 0) want.slot->zero_();
-      bytes += want.slot->nbytes();
+      visit(want, slot_shape(want));
     }
   }
+}
+
+std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device) {
+  std::uint64_t bytes = 0;
+  for_each_slot(wanted, [&](const Parameters::Want& want, const std::vector<std::int64_t>& shape) {
+    *want.slot = parameter_storage(shape, dtype, device);
+    if (want.part.rows > 0) want.slot->zero_();
+    bytes += want.slot->nbytes();
+  });
   return bytes;
 }
 

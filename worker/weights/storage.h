@@ -5,6 +5,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 #include "worker/weights/loader.h"
 
@@ -15,6 +17,10 @@ at::Tensor parameter_storage(at::IntArrayRef shape, at::ScalarType dtype, at::De
 
 /// The part of its slot that a want fills.
 at::Tensor filled_part(const Parameters::Want& want);
+
+/// Every slot once, with the shape of its storage.
+void for_each_slot(const PartParameters& wanted,
+                   const std::function<void(const Parameters::Want&, const std::vector<std::int64_t>&)>& visit);
 
 /// Gives every slot its storage; the bytes of all.
 std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device);

@@ -16,6 +16,7 @@ Directives::Directives(const std::string& prompt) {
     if (word.starts_with("cost=")) cost_seconds = std::atof(word.c_str() + 5);
     if (word.starts_with("length=")) length = std::atoi(word.c_str() + 7);
     if (word.starts_with("crash=")) crash_signal = std::atoi(word.c_str() + 6);
+    if (word.starts_with("fail_layer=")) fail_layer = std::atoi(word.c_str() + 11);
     fail = fail || word == "fail";
     throw_error = throw_error || word == "throw";
     hang = hang || word == "hang";

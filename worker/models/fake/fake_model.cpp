@@ -25,10 +25,11 @@ class FakeSession final : public Session {
 
 class FakeModel final : public Model {
  public:
-  explicit FakeModel(bool tensors) : tensors_(tensors) {}
+  FakeModel(bool tensors, Stage stage) : tensors_(tensors), stage_(std::move(stage)) {}
 
   at::Device device() const override { return at::kCPU; }
   int layer_count() const override { return kLayers; }
+  Layers own_layers() const override { return stage_.layers(kLayers); }
 
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override {
     const Item& item = unit.items.at(0);
@@ -39,8 +40,7 @@ class FakeModel final : public Model {
     session->halves = item.guidance > 0 ? 2 : 1;
     slices.push_back({Phase::encode, [&s = *session] {
                         const auto& text = s.item().prompt;
-                        const auto length = std::max<std::int64_t>(1, static_cast<std::int64_t>(text.size()));
-                        s.caption = at::zeros({length, 4});
+                        s.caption = at::zeros({caption_length(s.item()), 4});
                         for (std::size_t i = 0; i < text.size(); ++i) {
                           s.caption[static_cast<std::int64_t>(i)].fill_(static_cast<unsigned char>(text[i]) / 256.0);
                         }
@@ -54,12 +54,16 @@ class FakeModel final : public Model {
     slices.push_back({Phase::denoise, [&s = cast(session), half] {
                         const double text = half == 0 ? s.caption.mean().item<double>() : 0.0;
                         s.hidden = s.state.reshape({kChannels, -1}).t().contiguous() + text;
+                        if (half == 0 && s.pass == 0) s.side = {s.caption};
                       }});
   }
 
   void layers(Session& session, int, Layers range, Slices& slices) override {
     for (int layer = range.first; layer < range.last; ++layer) {
-      slices.push_back({Phase::denoise, [&s = cast(session), layer] { run_layer(s, layer); }});
+      slices.push_back({Phase::denoise, [&s = cast(session), layer, part = range.part(layer)] {
+                          if (attends(part)) attend(s, layer);
+                          if (feeds_forward(part)) feed_forward(s, layer);
+                        }});
     }
   }
 
@@ -67,6 +71,7 @@ class FakeModel final : public Model {
     slices.push_back(
         {Phase::denoise, [&s = cast(session), half] {
            s.predictions[static_cast<std::size_t>(half)] = s.hidden.t().reshape({kChannels, kGrid, kGrid}).contiguous();
+           if (half == 0 && s.pass == 0) s.caption = s.side.at(0);
          }});
   }
 
@@ -77,6 +82,18 @@ class FakeModel final : public Model {
                         s.state = s.state - step / s.item().steps;
                         ++s.pass;
                       }});
+  }
+
+  void follow(Session& session, Slices& slices) override {
+    slices.push_back({Phase::denoise, [&s = cast(session)] { ++s.pass; }});
+  }
+
+  Crossing crossing(const Session& session, int half) const override {
+    Crossing crossing;
+    crossing.hidden = {at::kFloat, {kGrid * kGrid, kChannels}};
+    if (half == 0 && session.pass == 0) crossing.side = {{at::kFloat, {caption_length(session.unit.items[0]), 4}}};
+    crossing.state = {at::kFloat, {kChannels, kGrid, kGrid}};
+    return crossing;
   }
 
   void finish(Session& session, Slices& slices, std::vector<Result>& results) override {
@@ -99,18 +116,36 @@ class FakeModel final : public Model {
  private:
   static FakeSession& cast(Session& session) { return static_cast<FakeSession&>(session); }
 
-  static void run_layer(FakeSession& s, int layer) {
-    s.directives.act(s.item().id, 1.0 / (s.passes * s.halves * kLayers));
-    s.hidden = at::sin(s.hidden * (1.0 + 0.1 * layer));
+  static std::int64_t caption_length(const Item& item) {
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(item.prompt.size()));
+  }
+
+  static void attend(FakeSession& s, int layer) {
+    act(s, layer);
+    s.hidden = s.hidden * (1.0 + 0.1 * layer);
+  }
+
+  static void feed_forward(FakeSession& s, int layer) {
+    act(s, layer);
+    s.hidden = at::sin(s.hidden);
+  }
+
+  /// Half a layer's.
+  static void act(const FakeSession& s, int layer) {
+    if (s.directives.fail_layer == layer) {
+      throw ItemError("the prompt asks to fail in layer " + std::to_string(layer));
+    }
+    s.directives.act(s.item().id, 0.5 / (s.passes * s.halves * kLayers));
   }
 
   const bool tensors_;
+  const Stage stage_;
 };
 
 }  // namespace
 
 std::unique_ptr<Model> make_fake_model(const ModelSettings& settings) {
-  return std::make_unique<FakeModel>(settings.job.output.tensors);
+  return std::make_unique<FakeModel>(settings.job.output.tensors, settings.stage);
 }
 
 }  // namespace trireme

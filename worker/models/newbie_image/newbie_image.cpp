@@ -25,23 +25,27 @@ class NewbieImage final : public Model {
       : device_(settings.device),
         dtype_(settings.dtype),
         tensors_(settings.job.output.tensors),
+        stage_(settings.stage),
         text_(files),
         transformer_(transformer_config(PartConfig(files, "transformer"))),
         vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling) {
     check_fit(files);
-    text_.want(wanted);
-    transformer_.want(wanted["transformer"]);
-    vae_.want(wanted["vae"], PartConfig(files, "vae"));
+    if (stage_.first()) text_.want(wanted);
+    transformer_.want(wanted["transformer"], stage_);
+    if (stage_.last()) vae_.want(wanted["vae"], PartConfig(files, "vae"));
   }
 
   at::Device device() const override { return device_; }
   int layer_count() const override { return static_cast<int>(transformer_.config().layers); }
+  Layers own_layers() const override { return stage_.layers(layer_count()); }
 
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override;
   void enter(Session& session, int half, Slices& slices) override;
   void layers(Session& session, int half, Layers range, Slices& slices) override;
   void leave(Session& session, int half, Slices& slices) override;
   void advance(Session& session, Slices& slices) override;
+  void follow(Session& session, Slices& slices) override;
+  Crossing crossing(const Session& session, int half) const override;
   void finish(Session& session, Slices& slices, std::vector<Result>& results) override;
 
  private:
@@ -50,12 +54,15 @@ class NewbieImage final : public Model {
   void begin_half(const Item& item, Half& half, const std::string& caption, const std::string& prompt) const;
   void encode(NewbieSession& session, int half, bool keep_features, Slices& slices) const;
   const at::Tensor& condition(const NewbieSession& session, Half& half) const;
+  bool sends_features(const Half& part, const NewbieSession& session) const;
+  void take_side(NewbieSession& session, Half& part) const;
   Result make_result(NewbieSession& session, const at::Tensor& image) const;
   std::size_t refiners() const { return static_cast<std::size_t>(transformer_.config().refiners); }
 
   at::Device device_;
   at::ScalarType dtype_;
   bool tensors_;
+  Stage stage_;
   TextConditioning text_;
   Transformer transformer_;
   LatentsDecoder vae_;
@@ -107,6 +114,7 @@ void NewbieImage::begin_half(const Item& item, Half& half, const std::string& ca
   }
   const GridRope rope = transformer_.rope(half.grid);
   half.rope = {nn::upload(rope.caption, device_), nn::upload(rope.image, device_), nn::upload(rope.all, device_)};
+  if (!stage_.first()) return;
   half.encoding = text_.gemma().decoder().begin(at::arange(ids.size(0), at::kLong), device_);
   half.ids = nn::upload(ids, device_);
   half.pooling = text_.jina().begin(text_.jina().tokenize(prompt), device_);
@@ -153,12 +161,13 @@ std::unique_ptr<Session> NewbieImage::begin(const Unit& unit, Slices& slices) {
 
   s.time_features = nn::upload(nn::time_features(s.sampler.times(), 1), device_);
   begin_half(item, s.parts[0], TextConditioning::positive(item.system_prompt, item.prompt), item.prompt);
-  encode(s, 0, tensors_, slices);
+  if (stage_.first()) encode(s, 0, tensors_, slices);
   if (guided) {
     begin_half(item, s.parts[1], TextConditioning::negative(item.system_prompt, item.negative_prompt),
                item.negative_prompt);
-    encode(s, 1, false, slices);
+    if (stage_.first()) encode(s, 1, false, slices);
   }
+  if (!stage_.first() && !stage_.last()) return session;  // no latents come by
   slices.push_back(
       {Phase::encode, [this, &s] {
          const TokenGrid& grid = s.parts[0].grid;
@@ -186,16 +195,22 @@ void NewbieImage::enter(Session& session, int half, Slices& slices) {
                         s.hidden = transformer_.noise_refiner(i, s.hidden, part.rope.image, condition(s, part));
                       }});
   }
-  slices.push_back({Phase::denoise, [&s, &part] { s.hidden = at::cat({part.caption, s.hidden}); }});
+  slices.push_back({Phase::denoise, [this, &s, &part] {
+                      s.hidden = at::cat({part.caption, s.hidden});
+                      if (stage_.count == 1 || s.pass > 0) return;
+                      s.side = {part.pooled};
+                      if (sends_features(part, s)) s.side.push_back(part.features);
+                    }});
 }
 
 void NewbieImage::layers(Session& session, int half, Layers range, Slices& slices) {
   NewbieSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
+  if (!stage_.first()) slices.push_back({Phase::denoise, [this, &s, &part] { take_side(s, part); }});
   for (int i = range.first; i < range.last; ++i) {
-    slices.push_back({Phase::denoise, [this, &s, &part, i] {
+    slices.push_back({Phase::denoise, [this, &s, &part, i, layer_part = range.part(i)] {
                         s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all,
-                                                      condition(s, part));
+                                                      condition(s, part), layer_part);
                       }});
   }
 }
@@ -218,6 +233,38 @@ void NewbieImage::advance(Session& session, Slices& slices) {
                       ++s.pass;
                       s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
                     }});
+}
+
+void NewbieImage::follow(Session& session, Slices& slices) {
+  slices.push_back({Phase::denoise, [&s = cast(session)] {
+                      ++s.pass;
+                      s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
+                    }});
+}
+
+/// Text features are made on the first stage and written by the last.
+bool NewbieImage::sends_features(const Half& part, const NewbieSession& s) const {
+  return tensors_ && &part == &s.parts[0];
+}
+
+/// Later stages, first pass: what the first one made of the prompt.
+void NewbieImage::take_side(NewbieSession& s, Half& part) const {
+  if (s.pass > 0) return;
+  part.pooled = s.side.at(0);
+  if (stage_.last() && sends_features(part, s)) part.features = s.side.at(1);
+}
+
+Crossing NewbieImage::crossing(const Session& session, int half) const {
+  const auto& s = static_cast<const NewbieSession&>(session);
+  const Half& part = s.parts[static_cast<std::size_t>(half)];
+  const TransformerConfig& config = transformer_.config();
+  Crossing crossing;
+  crossing.hidden = {dtype_, {part.grid.caption + part.grid.height * part.grid.width, config.block.dim}};
+  if (s.pass == 0) crossing.side.push_back({dtype_, {1, config.pooled_out}});
+  if (s.pass == 0 && sends_features(part, s))
+    crossing.side.push_back({dtype_, {part.grid.caption, config.caption_dim}});
+  crossing.state = {at::kFloat, {config.channels, kPatch * part.grid.height, kPatch * part.grid.width}};
+  return crossing;
 }
 
 Result NewbieImage::make_result(NewbieSession& s, const at::Tensor& image) const {

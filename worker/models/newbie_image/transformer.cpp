@@ -21,7 +21,7 @@ Transformer::Transformer(TransformerConfig config)
       context_refiner_(static_cast<std::size_t>(config_.refiners)),
       layers_(static_cast<std::size_t>(config_.layers)) {}
 
-void Transformer::want(Parameters& parameters) {
+void Transformer::want(Parameters& parameters, const Stage& stage) {
   using nn::Bias;
   const TensorNames& names = config_.names;
   const std::string& prefix = names.prefix;
@@ -30,25 +30,29 @@ void Transformer::want(Parameters& parameters) {
   const auto linear = [&](nn::Linear& layer, const std::string& name, std::int64_t out, std::int64_t in) {
     layer.want(parameters, prefix + name, out, in, Bias::present);
   };
-  linear(x_embedder_, names.x_embedder, dim, patch);
+  const auto block = [&](std::vector<nn::DitBlock>& list, std::size_t i, const char* name, bool modulated,
+                         LayerPart part = LayerPart::whole) {
+    list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", config_.block,
+                 modulated ? names.block : names.plain_block, modulated, part);
+  };
   linear(time_in_, names.time_in, config_.time_hidden, nn::kTimeFrequencies);
   linear(time_out_, names.time_out, config_.time_dim, config_.time_hidden);
-  parameters.want(prefix + names.caption_norm + ".weight", {config_.caption_dim}, &caption_norm_);
-  linear(caption_linear_, names.caption_linear, dim, config_.caption_dim);
-  parameters.want(prefix + names.pooled_norm + ".weight", {config_.pooled_dim}, &pooled_norm_);
-  linear(pooled_linear_, names.pooled_linear, config_.pooled_out, config_.pooled_dim);
   linear(time_text_, names.time_text, condition, config_.time_dim + config_.pooled_out);
-  const auto blocks = [&](std::vector<nn::DitBlock>& list, const char* name, bool modulated) {
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", config_.block,
-                   modulated ? names.block : names.plain_block, modulated);
-    }
-  };
-  blocks(noise_refiner_, "noise_refiner", true);
-  blocks(context_refiner_, "context_refiner", false);
-  blocks(layers_, "layers", true);
-  linear(final_linear_, names.final_linear, patch, dim);
-  linear(final_modulation_, names.final_modulation, dim, condition);
+  if (stage.first()) {
+    linear(x_embedder_, names.x_embedder, dim, patch);
+    parameters.want(prefix + names.caption_norm + ".weight", {config_.caption_dim}, &caption_norm_);
+    linear(caption_linear_, names.caption_linear, dim, config_.caption_dim);
+    parameters.want(prefix + names.pooled_norm + ".weight", {config_.pooled_dim}, &pooled_norm_);
+    linear(pooled_linear_, names.pooled_linear, config_.pooled_out, config_.pooled_dim);
+    for (std::size_t i = 0; i < noise_refiner_.size(); ++i) block(noise_refiner_, i, "noise_refiner", true);
+    for (std::size_t i = 0; i < context_refiner_.size(); ++i) block(context_refiner_, i, "context_refiner", false);
+  }
+  const Layers own = stage.layers(static_cast<int>(layers_.size()));
+  for (int i = own.first; i < own.last; ++i) block(layers_, static_cast<std::size_t>(i), "layers", true, own.part(i));
+  if (stage.last()) {
+    linear(final_linear_, names.final_linear, patch, dim);
+    linear(final_modulation_, names.final_modulation, dim, condition);
+  }
   parameters.skip(prefix + "norm_final.", "the model has no use for it");
   parameters.skip(prefix + "clip_img_pooled_embedder.", "pictures as prompts are not supported");
 }
@@ -92,8 +96,8 @@ at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, cons
 }
 
 at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                              const at::Tensor& condition) const {
-  return layers_[i](x, rope, condition, config_.block);
+                              const at::Tensor& condition, LayerPart part) const {
+  return layers_[i](x, rope, condition, config_.block, part);
 }
 
 at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& condition, const TokenGrid& grid) const {

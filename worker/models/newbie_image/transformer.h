@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "worker/models/model.h"
 #include "worker/models/newbie_image/config.h"
 #include "worker/nn/dit_block.h"
 #include "worker/nn/linear.h"
@@ -31,7 +32,8 @@ class Transformer {
  public:
   explicit Transformer(TransformerConfig config);
 
-  void want(Parameters& parameters);
+  /// What a stage with these layers wants.
+  void want(Parameters& parameters, const Stage& stage = {});
   const TransformerConfig& config() const { return config_; }
 
   GridRope rope(const TokenGrid& grid) const;
@@ -49,7 +51,8 @@ class Transformer {
   at::Tensor noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
                            const at::Tensor& condition) const;
   at::Tensor context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const;
-  at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& condition) const;
+  at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& condition,
+                   LayerPart part = LayerPart::whole) const;
 
   /// hidden [caption + height * width, dim] -> [channels, 2 * height, 2 * width], from noise to image.
   at::Tensor velocity(const at::Tensor& hidden, const at::Tensor& condition, const TokenGrid& grid) const;

@@ -8,6 +8,7 @@
 #include "common/errors.h"
 #include "worker/models/qwen2_5_vl/answer.h"
 #include "worker/models/qwen2_5_vl/picture_encoder.h"
+#include "worker/models/qwen2_5_vl/rows_note.h"
 #include "worker/models/qwen2_5_vl/session.h"
 #include "worker/nn/upload.h"
 
@@ -32,6 +33,7 @@ class Qwen25Vl final : public Model {
       : device_(settings.device),
         dtype_(settings.dtype),
         tensors_(settings.job.output.tensors),
+        stage_(settings.stage),
         config_(read_config(files)),
         pictures_(files, config_.vision, settings.device, settings.job.output.tensors),
         tokenizer_(std::make_shared<Tokenizer>(
@@ -39,28 +41,37 @@ class Qwen25Vl final : public Model {
         decoder_(config_.text, config_.text.layers) {
     check_fit(files);
     Parameters& parameters = wanted["model"];
-    pictures_.want(parameters, config_.vision_prefix);
-    decoder_.want(parameters, config_.text_prefix, /*final_norm=*/true);
+    if (stage_.first()) pictures_.want(parameters, config_.vision_prefix);
+    decoder_.want(parameters, config_.text_prefix,
+                  {.embeddings = stage_.first() || (stage_.last() && config_.tied_head),
+                   .layers = own_layers(),
+                   .final_norm = stage_.last()});
     if (config_.tied_head) {
       parameters.skip("lm_head.", "tied to the embeddings");
-    } else {
+    } else if (stage_.last()) {
       parameters.want("lm_head.weight", {config_.text.vocab, config_.text.hidden}, &head_);
     }
   }
 
   at::Device device() const override { return device_; }
-  int layer_count() const override { return static_cast<int>(decoder_.layer_count()); }
+  int layer_count() const final { return static_cast<int>(decoder_.layer_count()); }
+  Layers own_layers() const final { return stage_.layers(layer_count()); }
 
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override;
   void enter(Session& session, int half, Slices& slices) override;
   void layers(Session& session, int half, Layers range, Slices& slices) override;
   void leave(Session& session, int half, Slices& slices) override;
   void advance(Session& session, Slices& slices) override;
+  void follow(Session& session, Slices& slices) override;
+  Crossing crossing(const Session& session, int half) const override;
+  std::string note(const Session& session) const override;
+  std::unique_ptr<Session> begin_later(const Unit& unit, const std::string& note, Slices& slices) override;
   void finish(Session& session, Slices& slices, std::vector<Result>& results) override;
 
  private:
   void check_fit(const ModelFiles& files) const;
   void read_prompt(TextSession& session, std::size_t item) const;
+  void use_prompt(TextSession& session, std::size_t item) const;
   void prepare_steps(TextSession& session) const;
   at::Tensor embed_prompt(const Row& row) const;
   at::Tensor logits_of(const at::Tensor& hidden) const;
@@ -69,6 +80,7 @@ class Qwen25Vl final : public Model {
   at::Device device_;
   at::ScalarType dtype_;
   bool tensors_;
+  Stage stage_;
   Config config_;
   PictureEncoder pictures_;
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -126,6 +138,12 @@ void Qwen25Vl::read_prompt(TextSession& s, std::size_t item) const {
                     " are more than the " + std::to_string(config_.max_positions) + " tokens this model can hold");
   }
   row.ids = numbers(row.prompt.ids, at::kLong, device_);
+  use_prompt(s, item);
+}
+
+/// Tables of a prompt, and where the keys and values of its row go.
+void Qwen25Vl::use_prompt(TextSession& s, std::size_t item) const {
+  Row& row = s.rows[item];
   row.pass.rope = nn::upload(prompt_rope(row.prompt, config_), device_);
   row.pass.cache = &s.step.cache;
   row.pass.sequence = static_cast<std::int64_t>(item);
@@ -144,11 +162,12 @@ void Qwen25Vl::prepare_steps(TextSession& s) const {
     capacity = std::max(capacity, lengths.back() + s.passes);
     reach = std::max(reach, positions.back() + s.passes);
   }
-  s.picker = std::make_unique<nn::TokenPicker>(rules, config_.text.vocab, s.passes, device_);
-  for (std::size_t i = 0; i < s.rows.size(); ++i) s.picker->see(static_cast<std::int64_t>(i), s.rows[i].prompt.ids);
-  s.step.cache = decoder_.make_cache(s.row_count(), capacity, at::TensorOptions(dtype_).device(device_));
+  s.step.cache = decoder_.make_cache(s.row_count(), capacity, at::TensorOptions(dtype_).device(device_), own_layers());
   s.step.rope = decoder_.begin(at::arange(reach, at::kLong), device_).rope;
   s.step.rows = {numbers(positions, at::kInt, device_), numbers(lengths, at::kInt, device_)};
+  if (!stage_.last()) return;
+  s.picker = std::make_unique<nn::TokenPicker>(rules, config_.text.vocab, s.passes, device_);
+  for (std::size_t i = 0; i < s.rows.size(); ++i) s.picker->see(static_cast<std::int64_t>(i), s.rows[i].prompt.ids);
   s.row_lengths = numbers(most, at::kLong, device_);
   s.end_tokens = numbers(config_.end_tokens, at::kLong, device_);
   s.written = at::zeros({s.passes, s.row_count()}, s.row_lengths.options());
@@ -172,7 +191,11 @@ void Qwen25Vl::enter(Session& session, int half, Slices& slices) {
   }
   slices.push_back({Phase::prefill, [this, &row = s.rows[static_cast<std::size_t>(half)], &s] {
                       s.hidden = embed_prompt(row);
-                      for (Picture& picture : row.pictures) picture.features.reset();
+                      for (Picture& picture : row.pictures) {
+                        device::keep_for_current_stream(picture.features);
+                        picture.features.reset();
+                        if (tensors_ && stage_.count > 1) s.side.push_back(picture.pixel_values);
+                      }
                     }});
 }
 
@@ -181,17 +204,17 @@ void Qwen25Vl::layers(Session& session, int half, Layers range, Slices& slices) 
   if (s.pass == 0) {
     const nn::DecoderPass& pass = s.rows[static_cast<std::size_t>(half)].pass;
     for (int i = range.first; i < range.last; ++i) {
-      slices.push_back({Phase::prefill, [this, &s, &pass, i] {
-                          s.hidden = decoder_.layer(static_cast<std::size_t>(i), s.hidden, pass);
+      slices.push_back({Phase::prefill, [this, &s, &pass, i, part = range.part(i)] {
+                          s.hidden = decoder_.layer(static_cast<std::size_t>(i), s.hidden, pass, part);
                         }});
     }
     return;
   }
   for (int first = range.first; first < range.last; first += kStepLayersPerSlice) {
     const int last = std::min(first + kStepLayersPerSlice, range.last);
-    slices.push_back({Phase::decode, [this, &s, first, last] {
+    slices.push_back({Phase::decode, [this, &s, first, last, range] {
                         for (int i = first; i < last; ++i) {
-                          s.hidden = decoder_.step_layer(static_cast<std::size_t>(i), s.hidden, s.step);
+                          s.hidden = decoder_.step_layer(static_cast<std::size_t>(i), s.hidden, s.step, range.part(i));
                         }
                       }});
   }
@@ -211,6 +234,7 @@ void Qwen25Vl::leave(Session& session, int half, Slices& slices) {
   slices.push_back({Phase::prefill, [this, &s, &row = s.rows[static_cast<std::size_t>(half)]] {
                       row.first_logits = logits_of(s.hidden.narrow(0, s.hidden.size(0) - 1, 1));
                       s.hidden.reset();
+                      for (std::size_t i = 0; i < s.side.size(); ++i) row.pictures[i].pixel_values = s.side[i];
                       row.pass = {};
                       row.ids.reset();
                     }});
@@ -238,6 +262,53 @@ void Qwen25Vl::take_tokens(TextSession& s) const {
 void Qwen25Vl::advance(Session& session, Slices& slices) {
   TextSession& s = cast(session);
   slices.push_back({s.pass == 0 ? Phase::prefill : Phase::decode, [this, &s] { take_tokens(s); }});
+}
+
+/// What the tables of the first stage are good for stays until the unit ends: other streams may have made it.
+void Qwen25Vl::follow(Session& session, Slices& slices) {
+  TextSession& s = cast(session);
+  slices.push_back({s.pass == 0 ? Phase::prefill : Phase::decode, [&s] {
+                      if (s.pass++ > 0) {
+                        s.step.rows.position.add_(1);
+                        s.step.rows.length.add_(1);
+                      }
+                      s.halves = 1;
+                    }});
+}
+
+Crossing Qwen25Vl::crossing(const Session& session, int half) const {
+  const auto& s = static_cast<const TextSession&>(session);
+  Crossing crossing;
+  crossing.state = {at::kLong, {s.row_count()}};
+  crossing.hidden = {dtype_, {s.row_count(), config_.text.hidden}};
+  if (s.pass > 0) return crossing;
+  const Row& row = s.rows[static_cast<std::size_t>(half)];
+  crossing.hidden.sizes[0] = static_cast<std::int64_t>(row.prompt.ids.size());
+  if (!tensors_) return crossing;
+  const PatchConfig& patches = pictures_.patches();
+  for (const Picture& picture : row.pictures) {
+    crossing.side.push_back({at::kFloat,
+                             {picture.grid.tokens() * patches.merge * patches.merge,
+                              3 * patches.temporal * patches.patch * patches.patch}});
+  }
+  return crossing;
+}
+
+std::string Qwen25Vl::note(const Session& session) const {
+  return encode_rows(static_cast<const TextSession&>(session).rows);
+}
+
+std::unique_ptr<Session> Qwen25Vl::begin_later(const Unit& unit, const std::string& note, Slices& slices) {
+  auto session = std::make_unique<TextSession>(unit);
+  TextSession& s = *session;
+  decode_rows(note, s.rows);
+  for (const Item& item : unit.items) s.passes = std::max(s.passes, item.max_new_tokens);
+  s.halves = static_cast<int>(unit.items.size());
+  slices.push_back({Phase::prefill, [this, &s] {
+                      for (std::size_t i = 0; i < s.rows.size(); ++i) use_prompt(s, i);
+                      prepare_steps(s);
+                    }});
+  return session;
 }
 
 void Qwen25Vl::finish(Session& session, Slices& slices, std::vector<Result>& results) {

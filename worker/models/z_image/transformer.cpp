@@ -47,29 +47,33 @@ Transformer::Transformer(TransformerConfig config)
       context_refiner_(static_cast<std::size_t>(config_.refiners)),
       layers_(static_cast<std::size_t>(config_.layers)) {}
 
-void Transformer::want(Parameters& parameters) {
+void Transformer::want(Parameters& parameters, const Stage& stage) {
   using nn::Bias;
   const std::string& prefix = config_.names.prefix;
   const std::int64_t dim = config_.dim, patch = kPatch * kPatch * config_.channels;
-  x_embedder_.want(parameters, config_.names.x_embedder(), dim, patch, Bias::present);
+  const nn::DitBlockNames names = block_names(config_.names.fused);
+  const auto block = [&](std::vector<nn::DitBlock>& list, std::size_t i, const char* name, bool modulated,
+                         LayerPart part = LayerPart::whole) {
+    list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", block_, names, modulated, part);
+  };
   time_in_.want(parameters, prefix + "t_embedder.mlp.0", config_.time_hidden, nn::kTimeFrequencies, Bias::present);
   time_out_.want(parameters, prefix + "t_embedder.mlp.2", config_.adaln_dim, config_.time_hidden, Bias::present);
-  parameters.want(prefix + "cap_embedder.0.weight", {config_.caption_dim}, &caption_norm_);
-  caption_embedder_.want(parameters, prefix + "cap_embedder.1", dim, config_.caption_dim, Bias::present);
-  parameters.want(prefix + "x_pad_token", {1, dim}, &x_pad_token_);
-  parameters.want(prefix + "cap_pad_token", {1, dim}, &cap_pad_token_);
-  const nn::DitBlockNames names = block_names(config_.names.fused);
-  const auto blocks = [&](std::vector<nn::DitBlock>& list, const char* name, bool modulated) {
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      list[i].want(parameters, prefix + name + "." + std::to_string(i) + ".", block_, names, modulated);
-    }
-  };
-  blocks(noise_refiner_, "noise_refiner", true);
-  blocks(context_refiner_, "context_refiner", false);
-  blocks(layers_, "layers", true);
-  const std::string final_layer = config_.names.final_layer();
-  final_linear_.want(parameters, final_layer + "linear", patch, dim, Bias::present);
-  final_modulation_.want(parameters, final_layer + "adaLN_modulation.1", dim, config_.adaln_dim, Bias::present);
+  if (stage.first()) {
+    x_embedder_.want(parameters, config_.names.x_embedder(), dim, patch, Bias::present);
+    parameters.want(prefix + "cap_embedder.0.weight", {config_.caption_dim}, &caption_norm_);
+    caption_embedder_.want(parameters, prefix + "cap_embedder.1", dim, config_.caption_dim, Bias::present);
+    parameters.want(prefix + "x_pad_token", {1, dim}, &x_pad_token_);
+    parameters.want(prefix + "cap_pad_token", {1, dim}, &cap_pad_token_);
+    for (std::size_t i = 0; i < noise_refiner_.size(); ++i) block(noise_refiner_, i, "noise_refiner", true);
+    for (std::size_t i = 0; i < context_refiner_.size(); ++i) block(context_refiner_, i, "context_refiner", false);
+  }
+  const Layers own = stage.layers(static_cast<int>(layers_.size()));
+  for (int i = own.first; i < own.last; ++i) block(layers_, static_cast<std::size_t>(i), "layers", true, own.part(i));
+  if (stage.last()) {
+    const std::string final_layer = config_.names.final_layer();
+    final_linear_.want(parameters, final_layer + "linear", patch, dim, Bias::present);
+    final_modulation_.want(parameters, final_layer + "adaLN_modulation.1", dim, config_.adaln_dim, Bias::present);
+  }
   parameters.skip(prefix + "norm_final.", "the model has no use for it");
 }
 
@@ -115,9 +119,9 @@ at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, cons
   return context_refiner_[i](x, rope, {}, block_);
 }
 
-at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                              const at::Tensor& adaln) const {
-  return layers_[i](x, rope, adaln, block_);
+at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
+                              LayerPart part) const {
+  return layers_[i](x, rope, adaln, block_, part);
 }
 
 at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const {

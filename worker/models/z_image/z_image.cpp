@@ -32,24 +32,28 @@ class ZImage final : public Model {
       : device_(settings.device),
         dtype_(settings.dtype),
         tensors_(settings.job.output.tensors),
+        stage_(settings.stage),
         encoder_(make_encoder(files)),
         transformer_(transformer_config(PartConfig(files, "transformer"))),
         vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling) {
     check_scheduler(PartConfig(files, "scheduler"));
     check_fit(files);
-    encoder_.want(wanted["text_encoder"]);
-    transformer_.want(wanted["transformer"]);
-    vae_.want(wanted["vae"], PartConfig(files, "vae"));
+    if (stage_.first()) encoder_.want(wanted["text_encoder"]);
+    transformer_.want(wanted["transformer"], stage_);
+    if (stage_.last()) vae_.want(wanted["vae"], PartConfig(files, "vae"));
   }
 
   at::Device device() const override { return device_; }
   int layer_count() const override { return static_cast<int>(transformer_.config().layers); }
+  Layers own_layers() const override { return stage_.layers(layer_count()); }
 
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override;
   void enter(Session& session, int half, Slices& slices) override;
   void layers(Session& session, int half, Layers range, Slices& slices) override;
   void leave(Session& session, int half, Slices& slices) override;
   void advance(Session& session, Slices& slices) override;
+  void follow(Session& session, Slices& slices) override;
+  Crossing crossing(const Session& session, int half) const override;
   void finish(Session& session, Slices& slices, std::vector<Result>& results) override;
 
  private:
@@ -58,11 +62,13 @@ class ZImage final : public Model {
   void begin_half(ZImageSession& session, Half& half, const std::string& prompt) const;
   void encode(ZImageSession& session, int half, bool keep_features, Slices& slices) const;
   const at::Tensor& adaln(ZImageSession& session) const;
+  bool sends_features(const ZImageSession& session, const Half& part) const;
   Result make_result(ZImageSession& session, const at::Tensor& image) const;
 
   at::Device device_;
   at::ScalarType dtype_;
   bool tensors_;
+  Stage stage_;
   nn::CaptionEncoder encoder_;
   Transformer transformer_;
   LatentsDecoder vae_;
@@ -107,6 +113,7 @@ void ZImage::begin_half(ZImageSession& session, Half& half, const std::string& p
   }
   const GridRope rope = transformer_.rope(half.grid);
   half.rope = {nn::upload(rope.image, device_), nn::upload(rope.caption, device_), nn::upload(rope.all, device_)};
+  if (!stage_.first()) return;
   half.encoding = encoder_.decoder().begin(at::arange(ids.size(0), at::kLong), device_);
   half.ids = nn::upload(ids, device_);
 }
@@ -144,11 +151,12 @@ std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
 
   s.time_features = nn::upload(transformer_.time_features(s.schedule.times), device_);
   begin_half(s, s.parts[0], item.prompt);
-  encode(s, 0, tensors_, slices);
+  if (stage_.first()) encode(s, 0, tensors_, slices);
   if (guided) {
     begin_half(s, s.parts[1], item.negative_prompt);
-    encode(s, 1, false, slices);
+    if (stage_.first()) encode(s, 1, false, slices);
   }
+  if (!stage_.first() && !stage_.last()) return session;  // no latents come by
   slices.push_back(
       {Phase::encode, [this, &s] {
          const TokenGrid& grid = s.parts[0].grid;
@@ -177,15 +185,19 @@ void ZImage::enter(Session& session, int half, Slices& slices) {
                         s.hidden = transformer_.noise_refiner(i, s.hidden, part.rope.image, adaln(s));
                       }});
   }
-  slices.push_back({Phase::denoise, [&s, &part] { s.hidden = at::cat({s.hidden, part.caption}); }});
+  slices.push_back({Phase::denoise, [this, &s, &part] {
+                      s.hidden = at::cat({s.hidden, part.caption});
+                      if (sends_features(s, part)) s.side = {part.features};
+                    }});
 }
 
 void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
   ZImageSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
   for (int i = range.first; i < range.last; ++i) {
-    slices.push_back({Phase::denoise, [this, &s, &part, i] {
-                        s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all, adaln(s));
+    slices.push_back({Phase::denoise, [this, &s, &part, i, layer_part = range.part(i)] {
+                        s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all, adaln(s),
+                                                      layer_part);
                       }});
   }
 }
@@ -197,6 +209,7 @@ void ZImage::leave(Session& session, int half, Slices& slices) {
                       s.predictions[static_cast<std::size_t>(half)] =
                           transformer_.velocity(s.hidden, adaln(s), part.grid).to(at::kFloat);
                       s.hidden.reset();
+                      if (sends_features(s, part)) part.features = s.side.at(0);
                     }});
 }
 
@@ -208,6 +221,29 @@ void ZImage::advance(Session& session, Slices& slices) {
                       ++s.pass;
                       s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
                     }});
+}
+
+void ZImage::follow(Session& session, Slices& slices) {
+  slices.push_back({Phase::denoise, [&s = cast(session)] {
+                      ++s.pass;
+                      s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
+                    }});
+}
+
+/// Text features are made on the first stage and written by the last.
+bool ZImage::sends_features(const ZImageSession& s, const Half& part) const {
+  return tensors_ && stage_.count > 1 && s.pass == 0 && &part == &s.parts[0];
+}
+
+Crossing ZImage::crossing(const Session& session, int half) const {
+  const auto& s = static_cast<const ZImageSession&>(session);
+  const Half& part = s.parts[static_cast<std::size_t>(half)];
+  const TransformerConfig& config = transformer_.config();
+  Crossing crossing;
+  crossing.hidden = {dtype_, {part.grid.padded_image() + part.grid.padded_caption(), config.dim}};
+  if (sends_features(s, part)) crossing.side = {{dtype_, {part.grid.caption, config.caption_dim}}};
+  crossing.state = {at::kFloat, {config.channels, kPatch * part.grid.height, kPatch * part.grid.width}};
+  return crossing;
 }
 
 Result ZImage::make_result(ZImageSession& s, const at::Tensor& image) const {

@@ -1,4 +1,4 @@
-#include "worker/dispatch/batches.h"
+#include "common/batches.h"
 
 #include <gtest/gtest.h>
 

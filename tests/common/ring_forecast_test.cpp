@@ -1,0 +1,66 @@
+#include "common/ring_forecast.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+namespace trireme {
+namespace {
+
+/// `passes` passes over four layers, of a second for each stage of two.
+UnitCost even_cost(int passes) {
+  UnitCost cost;
+  cost.layers = 4;
+  cost.passes = {{.count = passes, .slots = 1, .attention = 0.25, .feed_forward = 0.25}};
+  return cost;
+}
+
+TEST(RingForecast, HasTheBubbleOfTheFormula) {
+  for (const int units : {2, 4, 8}) {
+    for (const int passes : {1, 8}) {
+      const RingForecast ring = forecast(even_cost(passes), {{0, 4, 8}, units, {}, 0});
+      EXPECT_DOUBLE_EQ(ring.seconds, units * passes + 1) << "M T + P - 1 beats";
+      EXPECT_DOUBLE_EQ(ring.one_rank_seconds, 2.0 * units * passes);
+      EXPECT_NEAR(ring.loss.fill, 1.0 / (units * passes + 1), 1e-12);
+      EXPECT_NEAR(ring.loss.imbalance, 0, 1e-12);
+      EXPECT_NEAR(ring.loss.transfer, 0, 1e-12);
+      EXPECT_NEAR(ring.efficiency(2), 1 - ring.loss.sum(), 1e-12);
+    }
+  }
+}
+
+TEST(RingForecast, OneUnitAloneKeepsOneStageBusyAtATime) {
+  const RingForecast ring = forecast(even_cost(5), {{0, 4, 8}, 1, {}, 0});
+  EXPECT_DOUBLE_EQ(ring.seconds, 10);
+  EXPECT_NEAR(ring.loss.fill, 0.5, 1e-12);
+}
+
+TEST(RingForecast, NamesImbalanceAndTransfer) {
+  const RingForecast uneven = forecast(even_cost(8), {{0, 2, 8}, 4, {}, 0});
+  EXPECT_GT(uneven.loss.imbalance, 0.3);
+  EXPECT_NEAR(uneven.efficiency(2), 1 - uneven.loss.sum(), 1e-12);
+  const RingForecast slow = forecast(even_cost(8), {{0, 4, 8}, 4, {}, 0.1});
+  EXPECT_NEAR(slow.loss.transfer, 0.09, 0.01);
+  EXPECT_NEAR(slow.loss.imbalance, 0, 1e-12);
+}
+
+TEST(RingForecast, CountsEncodingAndDecodingBesideTheRing) {
+  UnitCost cost = even_cost(8);
+  cost.encode = 0.5, cost.decode = 1;
+  const RingForecast ring = forecast(cost, {{0, 4, 8}, 4, {}, 0});
+  EXPECT_GT(ring.seconds, 34) << "33 beats and the last decoding, and what the others take from slots";
+  EXPECT_LT(ring.seconds, 33 + 4 + 1.5);
+  EXPECT_DOUBLE_EQ(ring.one_rank_seconds, 4 * 17.5);
+}
+
+TEST(RingForecast, GuidanceHalvesFollowEachOther) {
+  UnitCost cost = even_cost(8);
+  cost.passes[0].slots = 2;
+  const RingForecast ring = forecast(cost, {{0, 4, 8}, 8, {}, 0});
+  EXPECT_NEAR(ring.efficiency(2), 1, 0.03) << "two units in the ring, two halves each: no stage waits for both halves";
+}
+
+TEST(RingForecast, OneStageIsOneRank) { EXPECT_DOUBLE_EQ(forecast(even_cost(8), {{0, 8}, 4, {}, 0.1}).seconds, 64); }
+
+}  // namespace
+}  // namespace trireme

@@ -1,0 +1,20 @@
+#pragma once
+// Units of which some items can't be made (Item::error says why): the others go through the model without them.
+
+#include <string>
+#include <vector>
+
+#include "worker/models/model.h"
+
+namespace trireme {
+
+/// The unit with only those items that can be made; perhaps none.
+Unit open_items(const Unit& unit);
+/// The item at `place` of `open_items(unit)` can't be made after all.
+void close_item(Unit& unit, std::size_t place, const std::string& why);
+/// None can.
+void close_items(Unit& unit, const std::string& why);
+/// `made`: of the open items, in order -> of all items, in order.
+std::vector<Result> results_of_all(const Unit& unit, std::vector<Result> made);
+
+}  // namespace trireme
