@@ -7,8 +7,10 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/library_versions.h"
+#include "launcher/bench_strategies.h"
 #include "launcher/doctor.h"
 #include "launcher/merge.h"
+#include "launcher/plan.h"
 #include "launcher/run.h"
 #include "launcher/sheet.h"
 #include "launcher/slurm.h"
@@ -39,8 +41,10 @@ int main(int argc, char** argv) {
   CLI::App app("Trireme: generative models on many GPUs, one MPI rank a GPU.", "trireme");
   app.set_version_flag("--version", version_text);
   app.require_subcommand(1);
+  add_bench(app);
   add_doctor(app);
   add_merge(app);
+  add_plan(app);
   add_run(app);
   add_sheet(app);
   add_slurm(app);

@@ -26,7 +26,7 @@ struct RunOptions {
   int restarts = 0;
   std::vector<std::string> overrides;
   std::string progress = "auto";
-  bool fresh = false, dry_run = false;
+  bool fresh = false, dry_run = false, trace = false;
 };
 
 LaunchRequest request_for(const RunOptions& options, bool fresh) {
@@ -37,6 +37,7 @@ LaunchRequest request_for(const RunOptions& options, bool fresh) {
   request.arguments = {options.job};
   for (const std::string& o : options.overrides) request.arguments.insert(request.arguments.end(), {"--set", o});
   if (fresh) request.arguments.push_back("--fresh");
+  if (options.trace) request.arguments.push_back("--trace");
   // The variables of an array job do not reach every host under every launcher.
   if (const auto shard = choose_shard(options.shard)) {
     request.arguments.insert(request.arguments.end(), {"--shard", to_text(*shard)});
@@ -147,6 +148,7 @@ void add_run(CLI::App& app) {
   command->add_option("--progress", options->progress, "auto, bar, lines or none")
       ->check(CLI::IsMember({"auto", "bar", "lines", "none"}));
   command->add_flag("--fresh", options->fresh, "start over: drops the results in the run directory");
+  command->add_flag("--trace", options->trace, "write trace.json and timeline.svg into the run directory at the end");
   command->add_flag("--dry-run", options->dry_run, "print the command line and stop");
   command->callback([options] {
     const int code = run(*options);
