@@ -10,7 +10,9 @@
 namespace trireme::qwen2_5_vl {
 namespace {
 
-constexpr std::size_t kBlocksPerSlice = 2;
+// Together about a hundred launches, as the engine expects of a slice: fewer would let the device run dry while the
+// next picture is decoded.
+constexpr std::size_t kBlocksPerSlice = 8;
 
 PictureSize size_for(const at::Tensor& pixels, const PatchConfig& patches, const std::string& name) {
   try {
