@@ -36,12 +36,17 @@
 namespace trireme {
 namespace {
 
-/// Results that rank 0 holds at once without pinning memory in the loop: as many as the exchange's pool, at most 8.
-std::size_t reserved_results(const Launch& launch, std::uint64_t bytes) {
+constexpr std::size_t kReplicaWarmUpBytes = 1u << 20;  // connections are set up, whatever the size
+constexpr std::uint64_t kSmallResult = 1u << 16;       // bytes: ids, errors, records, without pictures and tensors
+
+bool writes_local(const Job& job) { return job.output.write == "local"; }
+
+/// Results in host memory at once, without pinning in the loop: on rank 0 as many as the exchange's pool, at most 8; of
+/// a rank that writes for itself one that is copied while another is encoded.
+std::size_t reserved_results(const Job& job, const Launch& launch, std::uint64_t bytes) {
+  if (writes_local(job)) return 2;
   return launch.rank == 0 ? std::clamp<std::size_t>(Exchange::Settings{}.pool_bytes / bytes, 1, 8) : 1;
 }
-
-constexpr std::size_t kReplicaWarmUpBytes = 1u << 20;  // connections are set up, whatever the size
 
 std::string dtype_name(const Job& job, at::Device device) {
   return job.model.dtype.value_or(device.is_cuda() ? "bfloat16" : "float32");
@@ -68,16 +73,15 @@ Setup decode(const Bytes& bytes) { return nlohmann::json::parse(as_text(bytes)).
 std::uint64_t largest_result(const Job& job, const Plan& plan) {
   std::uint64_t pixels = 0;
   for (const Item& item : plan.items) pixels = std::max(pixels, static_cast<std::uint64_t>(item.width) * item.height);
-  const bool local = job.output.write == "local", tensors = job.output.tensors && !local;
-  const std::uint64_t bytes_a_pixel = local ? 0 : 3 * (tensors ? 1 + sizeof(float) : 1);
-  constexpr std::uint64_t kSmall = 1u << 16, kTextTensors = 32u << 20;
+  const std::uint64_t bytes_a_pixel = 3 * (job.output.tensors ? 1 + sizeof(float) : 1);
+  constexpr std::uint64_t kTextTensors = 32u << 20;
   if (plan.checkpoint.defaults.makes == Makes::text) {
     std::uint64_t tokens = 0;
     for (const Item& item : plan.items) tokens = std::max<std::uint64_t>(tokens, item.max_new_tokens);
     const std::uint64_t batch = plan.batch, bytes_a_token = sizeof(std::int64_t) + 8;  // its id and its letters
-    return batch * (tokens * bytes_a_token + (tensors ? kTextTensors : 0)) + kSmall;
+    return batch * (tokens * bytes_a_token + (job.output.tensors ? kTextTensors : 0)) + kSmallResult;
   }
-  return pixels * bytes_a_pixel + kSmall;
+  return pixels * bytes_a_pixel + kSmallResult;
 }
 
 void print_dry_run(const Job& job, const Plan& plan) {
@@ -95,7 +99,7 @@ SinkSettings sink_settings(const Job& job, const Setup& setup, const std::string
 /// Where ranks write what they made; its threads are this rank's share of the host's cores.
 std::unique_ptr<LocalOutput> local_output(const Job& job, const Setup& setup, const std::string& dtype,
                                           const Launch& launch) {
-  if (job.output.write != "local") return nullptr;
+  if (!writes_local(job)) return nullptr;
   const int threads = std::clamp(launch.cpu_count / launch.local_size, 1, 4);
   return std::make_unique<LocalOutput>(sink_settings(job, setup, dtype), sink_names(job.output, setup.makes()),
                                        threads);
@@ -246,10 +250,10 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
       load_model({setup.family, setup.fingerprint, launch.local_rank}, {job, device, scalar_type(dtype), stage},
                  *transport, [&watchdog] { watchdog.beat(); });
   watchdog.set_stage("warming up");
-  transport->warm_up(setup.largest_result, Pattern::star);
+  transport->warm_up(writes_local(job) ? kSmallResult : setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
   warm_up_model(device, stage, *loaded.model, first_unit(plan), *transport);
-  device::reserve_host_buffers(setup.largest_result, reserved_results(launch, setup.largest_result), device);
+  device::reserve_host_buffers(setup.largest_result, reserved_results(job, launch, setup.largest_result), device);
   log::info("ready", {{"load_seconds", loaded.report.seconds},
                       {"weights_bytes", loaded.report.bytes_kept},
                       {"carrier", transport->carrier()},

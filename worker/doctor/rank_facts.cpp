@@ -1,5 +1,6 @@
 #include "worker/doctor/rank_facts.h"
 
+#include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -146,7 +147,10 @@ RankFacts collect(const Launch& launch, int threads) {
   try {
     facts.visible_gpus = device::visible_gpus();
     const at::Device device = device::choose(launch.local_rank);
-    if (device.is_cuda()) facts.gpu = look_at(device);
+    if (device.is_cuda()) {
+      at::globalContext().lazyInitDevice(at::kCUDA);  // memory figures come from the allocator
+      facts.gpu = look_at(device);
+    }
   } catch (const std::exception& e) {
     facts.trouble = e.what();
   }
