@@ -110,6 +110,13 @@ DeviceLimits nominal_limits(const std::string& device_name) {
   return kKnown[1].limits;
 }
 
+PhaseScale usual_scale(const ModelShape& shape, const std::string& device_name, int batch) {
+  if (device_name.find("cpu") != std::string::npos) return {};
+  if (shape.language) return {.encode = 7, .prefill = 1, .decode = 1.05 + 0.1 * batch};
+  if (shape.transformer) return {.encode = 3, .denoise = 1.41, .decode = 4.5};
+  return {};
+}
+
 std::vector<StageMemory> stage_memory(const ModelShape& shape, const std::vector<Item>& items, int batch,
                                       const std::vector<int>& cuts) {
   const std::size_t stages = cuts.size() - 1;
@@ -150,7 +157,8 @@ std::optional<std::string> measured_device(const std::filesystem::path& run) {
   return json["facts"].value("device", "cpu");
 }
 
-std::optional<Measured> measured_rates(const std::filesystem::path& run, const UnitCost& cost, int batch) {
+std::optional<Measured> measured_rates(const std::filesystem::path& run, const UnitCost& cost, int batch,
+                                       const PhaseScale& usual) {
   const nlohmann::json json = read_summary(run);
   if (json.is_null()) return std::nullopt;
   try {
@@ -161,7 +169,7 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
       for (const auto& rank : json.at("ranks")) sum += rank.at("seconds").value(phase, 0.0);
       return sum * batch / items;
     };
-    Measured measured{json.at("facts").value("device", "cpu"), {}};
+    Measured measured{json.at("facts").value("device", "cpu"), usual};
     const auto scale = [](double& factor, double took, double expected) {
       if (took > 0 && expected > 0) factor = took / expected;
     };

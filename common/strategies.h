@@ -32,13 +32,19 @@ std::vector<StageMemory> stage_memory(const ModelShape& shape, const std::vector
 /// Bytes that cross from stage to stage in the slot that recurs most.
 double crossing_bytes(const ModelShape& shape, const std::vector<Item>& items, int batch);
 
+/// What GPUs take over what operations and bytes say: small kernels, norms and launches. As measured on one H200
+/// (docs/performance.md); 1 on a CPU.
+PhaseScale usual_scale(const ModelShape& shape, const std::string& device_name, int batch);
+
 struct Measured {
   std::string device;
   PhaseScale scale;
 };
-/// What a run's summary.json says of the seconds of each phase, over what `cost` (of a unit at scale 1) says. Nothing
-/// when there is no such file or it made nothing. Throws Error(bad_data) naming the file.
-std::optional<Measured> measured_rates(const std::filesystem::path& run, const UnitCost& cost, int batch);
+/// What a run's summary.json says of the seconds of each phase, over what `cost` (of a unit at scale 1) says; `usual`
+/// where it says nothing. Nothing when there is no such file or it made nothing. Throws Error(bad_data) naming the
+/// file.
+std::optional<Measured> measured_rates(const std::filesystem::path& run, const UnitCost& cost, int batch,
+                                       const PhaseScale& usual);
 /// The device that a run's summary names.
 std::optional<std::string> measured_device(const std::filesystem::path& run);
 

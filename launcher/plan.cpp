@@ -73,9 +73,10 @@ PlanResult make_plan(const PlanOptions& options) {
   in.rates = nominal_rates(plan.device);
   in.limits = nominal_limits(plan.device);
   if (options.memory_gib > 0) in.limits.memory_bytes = options.memory_gib * kGiB;
+  in.scale = usual_scale(in.shape, plan.device, in.batch);
   const UnitCost nominal = unit_cost(in.shape, in.items, in.batch, in.rates);
   if (known && *known == plan.device) {
-    if (const auto measured = measured_rates(run, nominal, in.batch)) {
+    if (const auto measured = measured_rates(run, nominal, in.batch, in.scale)) {
       in.scale = measured->scale;
       plan.measured = true;
     }

@@ -83,7 +83,8 @@ PipelinePlan plan_pipeline(const Job& job, const Plan& plan, const std::string& 
     throw ConfigError(job.file.string() + ": parallel.stages: the fake family of text is not cut; use 1");
   }
   const ModelShape shape = read_model_shape(plan.checkpoint.family, job.model.path, dtype);
-  const UnitCost cost = unit_cost(shape, plan.items, plan.batch, nominal_rates(device_name));
+  const UnitCost cost =
+      unit_cost(shape, plan.items, plan.batch, nominal_rates(device_name), usual_scale(shape, device_name, plan.batch));
   PipelinePlan pipeline;
   pipeline.cuts = stage_cuts(job, cost);
   const DeviceLimits limits = nominal_limits(device_name);
