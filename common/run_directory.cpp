@@ -68,7 +68,10 @@ void remove_former_run(const RunPaths& paths) {
     remove_file(paths.root / RunPaths::picture(id));
     remove_file(paths.root / RunPaths::tensors_of(id));
   }
-  for (const fs::path& file : {paths.results(), paths.summary(), paths.status()}) remove_file(file);
+  for (const fs::path& file :
+       {paths.results(), paths.summary(), paths.status(), paths.root / "trace.json", paths.root / "timeline.svg"}) {
+    remove_file(file);
+  }
   remove_matching(paths.root, is_rank_log);
   remove_file(paths.journal());
   log::info("removed the former run", {{"directory", paths.root.string()}, {"items", ids.size()}});
