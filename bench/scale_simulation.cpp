@@ -1,7 +1,8 @@
 // How far one dispatcher reaches: rank 0's own code (exchange, coordinator, policy, journal) against replicas that are
 // simulated on a virtual clock. The processor time that rank 0 really uses moves the clock; replicas, messages and the
 // link of rank 0's host are a model. One row a cluster size:
-//   scale_simulation --unit-ms 700 --result-mb 3.1 [--replicas 8,64,512,4096] [--units 30] [--depth 2]
+//   scale_simulation --unit-ms 700 --result-mb 3.1 [--replicas 8,64,512,4096] [--units 30] [--depth 2] [--policy
+//   predictive]
 // `busy`: what part of the time a replica computes. The knee is where it falls.
 
 #include <ATen/ATen.h>
@@ -31,8 +32,9 @@ namespace {
 
 struct Options {
   std::vector<int> replicas{8, 64, 256, 512, 1024, 2048, 4096};
-  int units = 30;         // a replica
-  std::size_t depth = 2;  // queue_depth
+  int units = 30;  // a replica
+  int depth = 2;   // queue_depth
+  std::string policy = "least_loaded";
   double unit_ms = 700;   // of compute, give or take 5 %
   double result_mb = 0;   // that travel to rank 0 with each unit; 0: output.write: local
   double latency_us = 5;  // of a message
@@ -301,8 +303,9 @@ void simulate(const Options& options, int replicas, const std::filesystem::path&
   std::ofstream(file) << header_text("simulated");
   Journal journal(file, 1);
   Writers writers({folder, true, {}}, {}, 1);
-  const auto policy = make_policy("least_loaded");
-  Coordinator coordinator({exchange, *policy, journal, writers}, replicas, options.depth, pictures(items));
+  Dispatcher dispatcher({options.policy, options.depth}, std::vector<UnitWork>(items, UnitWork{1e-3 * options.unit_ms}),
+                        replicas);
+  Coordinator coordinator({exchange, dispatcher, journal, writers}, pictures(items), clock);
   exchange.scatter_first(coordinator.first_shares());
   cluster.begun = true;
   OwnReplica own(cluster, exchange);
@@ -344,6 +347,7 @@ int main(int argc, char** argv) {
   app.add_option("--replicas", options.replicas, "cluster sizes")->delimiter(',')->check(CLI::Range(1, 100'000));
   app.add_option("--units", options.units, "units a replica")->check(CLI::Range(1, 100'000));
   app.add_option("--depth", options.depth, "units a replica holds")->check(CLI::Range(1, 1024));
+  app.add_option("--policy", options.policy, "dispatch.policy");
   app.add_option("--unit-ms", options.unit_ms, "compute of a unit");
   app.add_option("--result-mb", options.result_mb, "result of a unit that goes to rank 0; 0: ranks write");
   app.add_option("--latency-us", options.latency_us, "of a message");
@@ -354,8 +358,8 @@ int main(int argc, char** argv) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("scale-simulation-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
-  std::printf("# unit %.0f ms, result %.1f MB, queue depth %zu, %d units a replica\n", options.unit_ms,
-              options.result_mb, options.depth, options.units);
+  std::printf("# unit %.0f ms, result %.1f MB, queue depth %d, %s, %d units a replica\n", options.unit_ms,
+              options.result_mb, options.depth, options.policy.c_str(), options.units);
   std::printf("# replicas   items/s   busy %%  rank0 us/item  messages/item  journal/s   RSS MB\n");
   for (const int replicas : options.replicas) simulate(options, replicas, folder);
   std::filesystem::remove_all(folder);

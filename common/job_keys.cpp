@@ -181,7 +181,7 @@ std::vector<JobKey> keys_of(Job& job) {
       key("parallel", "transport", parallel.transport, or_auto(choice({"self", "mpi", "nccl"}))),
 
       key("dispatch", "policy", dispatch.policy,
-          choice({"static", "round_robin", "least_loaded"}, {"weighted", "predictive"})),
+          choice({"static", "round_robin", "least_loaded", "weighted", "predictive"})),
       key("dispatch", "queue_depth", dispatch.queue_depth, or_auto(whole(1, 1024))),
       key("dispatch", "batch", dispatch.batch, or_auto(whole(1, 1024))),
 

@@ -10,14 +10,17 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "common/cost_model.h"
 #include "common/host.h"
 #include "common/input_shard.h"
 #include "common/log.h"
+#include "common/model_shape.h"
 #include "common/rank_log_marker.h"
 #include "common/sha256.h"
 #include "common/slurm.h"
 #include "common/steady_clock.h"
 #include "worker/device.h"
+#include "worker/dispatch/work_estimate.h"
 #include "worker/engine/guidance_pair.h"
 #include "worker/engine/pipeline.h"
 #include "worker/engine/warm_up.h"
@@ -156,12 +159,11 @@ std::unique_ptr<Engine> make_engine(const Job& job, Model& model, Transport& exc
   return std::make_unique<WholeModelEngine>(model);
 }
 
-/// Units that keep a replica busy: one more than are under way at once, and in a pipeline as many as keep all stages
-/// busy, one that is made ready and one that is decoded.
-std::size_t queue_depth(const Job& job) {
+/// In a pipeline as many units are under way at once as keep all stages busy, and one that is decoded.
+Dispatcher::Settings dispatch_settings(const Job& job) {
   const int stages = job.parallel.stages;
-  const int under_way = stages == 1 ? 1 : job.parallel.micro_batches.value_or(stages + 1) + 1;
-  return static_cast<std::size_t>(job.dispatch.queue_depth.value_or(under_way + 1));
+  const int at_once = stages == 1 ? 1 : job.parallel.micro_batches.value_or(stages + 1) + 1;
+  return {job.dispatch.policy, job.dispatch.queue_depth, at_once};
 }
 
 /// An item as those to come, without pictures to look at; none when the model makes texts: their sizes are pictures'.
@@ -285,10 +287,12 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
     return report.code;
   }
 
-  const auto policy = make_policy(job.dispatch.policy);
+  Coordinator::Work work = remaining_work(plan, *directory);
+  const ModelShape shape = read_model_shape(plan.checkpoint.family, job.model.path, dtype);
+  Dispatcher dispatcher(dispatch_settings(job), work_of(work.units, shape, nominal_rates(device::name(device))),
+                        layout.replicas());
   Writers writers(sink_settings(job, setup, dtype), output ? std::vector<std::string_view>() : sinks);
-  Coordinator coordinator({exchange, *policy, directory->journal(), writers}, layout.replicas(), queue_depth(job),
-                          remaining_work(plan, *directory));
+  Coordinator coordinator({exchange, dispatcher, directory->journal(), writers}, std::move(work));
   Monitor monitor({job, launch, layout, plan, pipeline, *directory, *transport, exchange, coordinator},
                   choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());

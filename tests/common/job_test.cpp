@@ -150,9 +150,9 @@ TEST_F(JobFile, ReadsASplitAsAListOrBehindSet) {
 
 TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
   for (const char* override :
-       {"model.dtype=fp8", "dispatch.policy=predictive", "dispatch.policy=weighted", "memory.vae_slicing=false",
-        "memory.offload=layers", "memory.allocator=native", "memory.on_oom=degrade", "output.metrics_file=m.prom",
-        "monitor.gpu_memory_percent=80", "monitor.gpu_temperature_c=80", "monitor.ram_percent=50"}) {
+       {"model.dtype=fp8", "memory.vae_slicing=false", "memory.offload=layers", "memory.allocator=native",
+        "memory.on_oom=degrade", "output.metrics_file=m.prom", "monitor.gpu_memory_percent=80",
+        "monitor.gpu_temperature_c=80", "monitor.ram_percent=50"}) {
     EXPECT_THAT(set_error(override), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
   }
   EXPECT_THAT(set_error("model.dtype=float16"), AllOf(HasSubstr("black pictures"), HasSubstr("use bfloat16")));

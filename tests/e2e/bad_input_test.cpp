@@ -27,7 +27,7 @@ TEST_F(BadInput, TheJobFile) {
   expect({TRIREME_WORKER, (root_ / "none.yaml").string()}, 66, "none.yaml");
   expect(with("sampling.stepz=4"), 78, "steps");
   expect(with("sampling.width=-1"), 78, "sampling.width");
-  expect(with("dispatch.policy=predictive"), 78, "not available yet");
+  expect(with("dispatch.policy=predictiv"), 78, "did you mean 'predictive'?");
   const auto broken = write("broken.yaml", "model: {family: fake}\ninput: {prompts: p.txt}\nsampling:\n  seeed: 4\n");
   expect({TRIREME_WORKER, broken.string()}, 78, "broken.yaml:4:");
 }

@@ -21,7 +21,7 @@ TEST_F(Results, AreEqualForEveryRankCountAndPolicy) {
   prepare(prompts(11, "cost=0.01"));
   ASSERT_EQ(run(worker(1, "reference")).code, 0);
   EXPECT_EQ(pictures("reference"), 11u);
-  for (const char* policy : {"static", "round_robin", "least_loaded"}) {
+  for (const char* policy : {"static", "round_robin", "least_loaded", "weighted", "predictive"}) {
     for (int ranks : {2, 3, 4}) {
       const std::string name = std::string(policy) + std::to_string(ranks);
       const Ended ended = run(worker(ranks, name, {"--set", std::string("dispatch.policy=") + policy}));

@@ -37,11 +37,11 @@ struct Lead {
   Lead(Exchange& exchange, int ranks, std::uint64_t count, const TemporaryFolder& folder)
       : journal(folder.write("journal.jsonl", header_text("a run")), 1),
         writers({folder.path(), true, {}}, {}, 1),
-        policy(make_policy("least_loaded")),
-        coordinator({exchange, *policy, journal, writers}, ranks, 2, pictures(count)) {}
+        dispatcher({"least_loaded", 2}, std::vector<UnitWork>(count), ranks),
+        coordinator({exchange, dispatcher, journal, writers}, pictures(count)) {}
   Journal journal;
   Writers writers;
-  std::unique_ptr<Policy> policy;
+  Dispatcher dispatcher;
   Coordinator coordinator;
 };
 

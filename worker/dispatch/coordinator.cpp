@@ -5,7 +5,6 @@
 
 #include "common/image_files.h"
 #include "common/log.h"
-#include "common/steady_clock.h"
 
 namespace trireme {
 namespace {
@@ -13,22 +12,30 @@ namespace {
 constexpr std::size_t kMostResultSpans = 100'000;
 constexpr std::uint64_t kPictureBytesInHand = std::uint64_t{1} << 30;
 
+/// Of the longest answer, which the unit waits for. Nothing: an item failed, so the unit's time says nothing.
+std::optional<double> tokens_of(const std::vector<Result>& results) {
+  double most = 0;
+  for (const Result& result : results) {
+    if (!result.error.empty()) return std::nullopt;
+    if (result.text) most = std::max(most, static_cast<double>(result.text->token_ids.size()));
+  }
+  return most;
+}
+
 }  // namespace
 
-Coordinator::Coordinator(Parts parts, int replicas, std::size_t queue_depth, Work work)
+Coordinator::Coordinator(Parts parts, Work work, std::function<double()> clock)
     : parts_(parts),
-      queue_depth_(queue_depth),
+      clock_(std::move(clock)),
       units_(std::move(work.units)),
       suspects_(work.suspects.begin(), work.suspects.end()),
-      loads_(static_cast<std::size_t>(replicas)),
-      all_begun_(static_cast<std::size_t>(replicas)),
-      totals_(static_cast<std::size_t>(replicas)),
+      totals_(static_cast<std::size_t>(parts.dispatcher.replicas())),
       records_(std::move(work.finished)) {
   for (std::size_t i = 0; i < units_.size(); ++i) place_.emplace(units_[i].index, i);
   for (const auto& [id, record] : records_) ++(record.ok ? done_ : failed_);
   if (!suspects_.empty()) {
     log::info("units that were in hand at a crash run alone first", {{"units", suspects_.size()}});
-    parts_.policy.plan({suspects_.begin(), suspects_.end()}, replicas);
+    parts_.dispatcher.plan({suspects_.begin(), suspects_.end()});
   } else {
     plan_next_stage();
   }
@@ -41,25 +48,20 @@ void Coordinator::plan_next_stage() {
   for (std::size_t i = 0; i < units_.size(); ++i) {
     if (!suspects_.contains(i)) rest.push_back(i);
   }
-  parts_.policy.plan(std::move(rest), static_cast<int>(loads_.size()));
+  parts_.dispatcher.plan(std::move(rest));
 }
 
 // Its last unit's line goes before that of the next one, so that a crash leaves one unit in hand in the journal, too.
 bool Coordinator::all_recorded(int replica) const {
-  return loads_[static_cast<std::size_t>(replica)].in_hand == 0 &&
+  return parts_.dispatcher.in_hand(replica) == 0 &&
          std::none_of(writing_.begin(), writing_.end(),
                       [replica](const auto& item) { return item.second.replica == replica; });
 }
 
 std::optional<Unit> Coordinator::next_for(int replica) {
-  ReplicaLoad& load = loads_[static_cast<std::size_t>(replica)];
-  if (stage_ == Stage::suspects) {
-    if (!all_recorded(replica)) return std::nullopt;
-  } else if (static_cast<std::size_t>(load.in_hand) >= parts_.policy.depth(queue_depth_)) {
-    return std::nullopt;
-  }
-  if (too_many_pictures(load)) return std::nullopt;
-  const auto place = parts_.policy.next(replica, loads_);
+  if (parts_.dispatcher.pending() == 0 || too_many_pictures(replica)) return std::nullopt;
+  if (stage_ == Stage::suspects && !all_recorded(replica)) return std::nullopt;
+  const auto place = parts_.dispatcher.next(replica, now_);
   if (!place) return std::nullopt;
   const Unit& unit = units_[*place];
   SentLine line;
@@ -69,13 +71,11 @@ std::optional<Unit> Coordinator::next_for(int replica) {
   line.replica = replica;
   line.alone = stage_ == Stage::suspects;
   parts_.journal.sent(line);
-  ++load.in_hand;
-  all_begun_[static_cast<std::size_t>(replica)] = false;
   return with_pictures(unit);
 }
 
-bool Coordinator::too_many_pictures(const ReplicaLoad& load) const {
-  return load.in_hand > 0 && picture_bytes_sum_ > kPictureBytesInHand;
+bool Coordinator::too_many_pictures(int replica) const {
+  return picture_bytes_sum_ > kPictureBytesInHand && parts_.dispatcher.in_hand(replica) > 0;
 }
 
 Unit Coordinator::with_pictures(Unit unit) {
@@ -89,8 +89,7 @@ Unit Coordinator::with_pictures(Unit unit) {
   return unit;
 }
 
-void Coordinator::left_hands(int replica, std::uint64_t unit) {
-  --loads_.at(static_cast<std::size_t>(replica)).in_hand;
+void Coordinator::forget_pictures(std::uint64_t unit) {
   if (const auto found = picture_bytes_.find(unit); found != picture_bytes_.end()) {
     picture_bytes_sum_ -= found->second;
     picture_bytes_.erase(found);
@@ -98,7 +97,8 @@ void Coordinator::left_hands(int replica, std::uint64_t unit) {
 }
 
 std::vector<std::vector<Unit>> Coordinator::first_shares() {
-  std::vector<std::vector<Unit>> shares(loads_.size());
+  now_ = clock_();
+  std::vector<std::vector<Unit>> shares(totals_.size());
   for (bool moved = true; moved;) {
     moved = false;
     for (std::size_t r = 0; r < shares.size(); ++r) {
@@ -112,11 +112,12 @@ std::vector<std::vector<Unit>> Coordinator::first_shares() {
 }
 
 bool Coordinator::progress() {
+  now_ = clock_();
   bool active = take_deliveries();
   active = take_written() || active;
   active = take_returned() || active;
   if (parts_.exchange.drain_asked() && !draining_) start_drain();
-  active = refill() || active;
+  if (active) refill();  // only what came home or back is a reason
   recall_for_the_idle();
   end_if_done();
   return active;
@@ -126,9 +127,11 @@ bool Coordinator::take_deliveries() {
   bool any = false;
   while (auto delivery = parts_.exchange.take_delivery()) {
     any = true;
-    const Unit& unit = units_.at(place_.at(delivery->unit));
+    const std::size_t place = place_.at(delivery->unit);
+    const Unit& unit = units_.at(place);
     ReplicaTotals& totals = totals_.at(static_cast<std::size_t>(delivery->from));
-    left_hands(delivery->from, unit.index);
+    parts_.dispatcher.finished(delivery->from, place, now_, tokens_of(delivery->results));
+    forget_pictures(unit.index);
     double seconds = 0;
     for (std::size_t p = 0; p < delivery->seconds.size(); ++p) {
       totals.seconds[p] += delivery->seconds[p];
@@ -153,7 +156,7 @@ bool Coordinator::take_deliveries() {
 /// It ends now.
 void Coordinator::keep(ResultSpan::Kind kind, int replica, std::string what, double seconds) {
   if (result_spans_.size() == kMostResultSpans) return;
-  result_spans_.push_back({kind, replica, std::move(what), steady_seconds() - seconds, seconds});
+  result_spans_.push_back({kind, replica, std::move(what), clock_() - seconds, seconds});
 }
 
 bool Coordinator::take_written() {
@@ -198,63 +201,47 @@ bool Coordinator::take_returned() {
   bool any = false;
   while (auto returned = parts_.exchange.take_returned()) {
     any = true;
-    if (returned->from == recalled_) recalled_ = -1;
+    std::vector<std::size_t> places;
     for (const Unit& unit : returned->units) {
       parts_.journal.returned({unit.index});
-      left_hands(returned->from, unit.index);
-      parts_.policy.give_back(returned->from, place_.at(unit.index));
+      forget_pictures(unit.index);
+      places.push_back(place_.at(unit.index));
     }
+    parts_.dispatcher.returned(returned->from, places);
   }
   return any;
 }
 
 void Coordinator::start_drain() {
   draining_ = true;
-  log::info("asked to stop: finishing what has begun", {{"not_begun", parts_.policy.pending()}});
-  for (std::size_t r = 0; r < loads_.size(); ++r) parts_.exchange.recall(static_cast<int>(r));
+  log::info("asked to stop: finishing what has begun", {{"not_begun", parts_.dispatcher.pending()}});
+  for (std::size_t r = 0; r < totals_.size(); ++r) parts_.exchange.recall(static_cast<int>(r));
 }
 
-bool Coordinator::refill() {
-  if (draining_) return false;
-  if (stage_ == Stage::suspects && parts_.policy.pending() == 0 && all_home() && writing_.empty()) plan_next_stage();
-  bool any = false;
+void Coordinator::refill() {
+  if (draining_) return;
+  const bool none_out = parts_.dispatcher.pending() == 0 && parts_.dispatcher.all_home() && writing_.empty();
+  if (stage_ == Stage::suspects && none_out) plan_next_stage();
   for (bool moved = true; moved;) {
     moved = false;
-    for (std::size_t r = 0; r < loads_.size(); ++r) {
+    for (std::size_t r = 0; r < totals_.size(); ++r) {
       if (auto unit = next_for(static_cast<int>(r))) {
         parts_.exchange.refill(static_cast<int>(r), std::move(*unit));
-        moved = any = true;
+        moved = true;
       }
     }
   }
-  return any;
 }
 
-// One at a time: the next idle replica may be served by what comes back.
 void Coordinator::recall_for_the_idle() {
-  const bool tail = stage_ == Stage::all && !draining_ && parts_.policy.moves_units() && parts_.policy.pending() == 0;
-  if (!tail || recalled_ >= 0) return;
-  if (std::none_of(loads_.begin(), loads_.end(), [](const ReplicaLoad& load) { return load.in_hand == 0; })) return;
-  int fullest = -1, most = 1;
-  for (std::size_t r = 0; r < loads_.size(); ++r) {
-    if (all_begun_[r] || loads_[r].in_hand <= most) continue;
-    fullest = static_cast<int>(r);
-    most = loads_[r].in_hand;
-  }
-  if (fullest < 0) return;
-  recalled_ = fullest;
-  all_begun_[static_cast<std::size_t>(fullest)] = true;
-  parts_.exchange.recall(fullest);
-}
-
-bool Coordinator::all_home() const {
-  return std::all_of(loads_.begin(), loads_.end(), [](const ReplicaLoad& load) { return load.in_hand == 0; });
+  if (stage_ != Stage::all || draining_) return;
+  if (const auto replica = parts_.dispatcher.recall(now_)) parts_.exchange.recall(*replica);
 }
 
 void Coordinator::end_if_done() {
   if (finish_sent_) return;
-  const bool nothing_left = parts_.policy.pending() == 0 && (stage_ != Stage::suspects);
-  if (!all_home() || !writing_.empty() || !(nothing_left || draining_)) return;
+  const bool nothing_left = parts_.dispatcher.pending() == 0 && (stage_ != Stage::suspects);
+  if (!parts_.dispatcher.all_home() || !writing_.empty() || !(nothing_left || draining_)) return;
   parts_.journal.flush();
   parts_.exchange.finish(!nothing_left ? ExitCode::stopped_early
                          : failed_ > 0 ? ExitCode::some_items_failed

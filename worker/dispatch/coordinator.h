@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,7 +19,8 @@
 #include <vector>
 
 #include "common/journal.h"
-#include "worker/dispatch/policy.h"
+#include "common/steady_clock.h"
+#include "worker/dispatch/dispatcher.h"
 #include "worker/exchange/exchange.h"
 #include "worker/output/writers.h"
 
@@ -44,7 +46,7 @@ class Coordinator {
  public:
   struct Parts {
     Exchange& exchange;
-    Policy& policy;
+    Dispatcher& dispatcher;  // of as many replicas, and of the units below
     Journal& journal;
     Writers& writers;
   };
@@ -53,7 +55,8 @@ class Coordinator {
     std::vector<std::size_t> suspects;                     // indices into units
     std::unordered_map<std::string, ItemRecord> finished;  // by earlier jobs
   };
-  Coordinator(Parts parts, int replicas, std::size_t queue_depth, Work work);
+  /// `clock`: seconds from any start.
+  Coordinator(Parts parts, Work work, std::function<double()> clock = steady_seconds);
 
   /// What goes out in the first scatter, one list a replica; journalled as sent.
   std::vector<std::vector<Unit>> first_shares();
@@ -84,25 +87,22 @@ class Coordinator {
   void start_drain();
   void plan_next_stage();
   bool all_recorded(int replica) const;
-  bool all_home() const;
   std::optional<Unit> next_for(int replica);
-  bool refill();
-  bool too_many_pictures(const ReplicaLoad& load) const;
+  void refill();
+  bool too_many_pictures(int replica) const;
   Unit with_pictures(Unit unit);
-  void left_hands(int replica, std::uint64_t unit);
+  void forget_pictures(std::uint64_t unit);
   void recall_for_the_idle();
   void settle(ItemRecord record);
   void end_if_done();
   void keep(ResultSpan::Kind kind, int replica, std::string what, double seconds);
 
   Parts parts_;
-  const std::size_t queue_depth_;
+  const std::function<double()> clock_;
+  double now_ = 0;  // of this pass
   const std::vector<Unit> units_;
   std::set<std::size_t> suspects_;                        // places in units_
   std::unordered_map<std::uint64_t, std::size_t> place_;  // Unit::index -> place in units_
-  std::vector<ReplicaLoad> loads_;
-  std::vector<bool> all_begun_;  // was recalled, and got nothing since: what it holds has begun
-  int recalled_ = -1;            // the replica whose answer is due
   std::vector<ReplicaTotals> totals_;
   std::unordered_map<std::string, Writing> writing_;
   std::unordered_map<std::string, ItemRecord> records_;

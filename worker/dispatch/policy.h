@@ -1,5 +1,6 @@
 #pragma once
-// Which unit goes to which replica. Rank 0 only. Policies know nothing of transports; results never depend on them.
+// Which unit goes to which replica. Rank 0 only. Policies know nothing of transports or clocks; results never depend on
+// them. They look at the queue, at what every replica holds and at what units have taken so far, and at nothing else.
 
 #include <cstddef>
 #include <deque>
@@ -8,11 +9,15 @@
 #include <string>
 #include <vector>
 
+#include "worker/dispatch/predictor.h"
+
 namespace trireme {
 
 /// What a policy may look at, one a replica.
 struct ReplicaLoad {
-  int in_hand = 0;  // units sent and not finished
+  int in_hand = 0;          // units sent and not finished
+  bool has_credit = true;   // it may be given one more
+  double seconds_left = 0;  // predicted, of what it holds
 };
 
 class Policy {
@@ -20,8 +25,10 @@ class Policy {
   virtual ~Policy() = default;
   /// Takes all pending units (indices into the run's list, in input order) once, before dispatch.
   virtual void plan(std::deque<std::size_t> units, int replicas) = 0;
-  /// What `replica` gets next for one free credit, or nothing: nothing is left for it, or another should come first.
+  /// What `replica`, which has a credit, gets next, or nothing: nothing is left for it, or another should come first.
   virtual std::optional<std::size_t> next(int replica, const std::vector<ReplicaLoad>& loads) = 0;
+  /// `loads` are others from here on than at the last `next`: what was worked out from them is void.
+  virtual void loads_changed() {}
   /// A unit that was sent and not begun comes back to the front.
   virtual void give_back(int replica, std::size_t unit) = 0;
   /// Units not handed out yet.
@@ -32,7 +39,8 @@ class Policy {
   virtual bool moves_units() const { return false; }
 };
 
-/// static | round_robin | least_loaded. Unknown names: ConfigError with the list.
-std::unique_ptr<Policy> make_policy(const std::string& name);
+/// static | round_robin | least_loaded | weighted | predictive. Unknown names: ConfigError with the list. `predictor`
+/// outlives the policy.
+std::unique_ptr<Policy> make_policy(const std::string& name, const Predictor& predictor);
 
 }  // namespace trireme

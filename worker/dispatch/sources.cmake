@@ -1,3 +1,7 @@
 target_sources(trireme_worker_core PRIVATE
   dispatch/coordinator.cpp
-  dispatch/policy.cpp)
+  dispatch/dispatcher.cpp
+  dispatch/policy.cpp
+  dispatch/predictive.cpp
+  dispatch/predictor.cpp
+  dispatch/work_estimate.cpp)

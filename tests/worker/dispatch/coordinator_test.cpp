@@ -22,7 +22,7 @@ struct Script {
   int ranks = 1;
   std::uint64_t seed = 0;
   std::string policy = "least_loaded";
-  std::size_t depth = 2;
+  int depth = 2;
   Coordinator::Work work;
   std::vector<std::uint64_t> failing;  // units
   int slow_rank = -1;                  // whose units take a hundred times as long; -1 = none
@@ -113,11 +113,11 @@ struct Lead {
   Lead(Exchange& exchange, const Script& script, const std::filesystem::path& folder)
       : journal(folder / "journal.jsonl", 1),
         writers({folder, true, {}}, script.sinks, 1),
-        policy(make_policy(script.policy)),
-        coordinator({exchange, *policy, journal, writers}, script.ranks, script.depth, script.work) {}
+        dispatcher({script.policy, script.depth}, std::vector<UnitWork>(script.work.units.size()), script.ranks),
+        coordinator({exchange, dispatcher, journal, writers}, script.work) {}
   Journal journal;
   Writers writers;
-  std::unique_ptr<Policy> policy;
+  Dispatcher dispatcher;
   Coordinator coordinator;
 };
 
@@ -155,7 +155,7 @@ Seen play(const Script& script) {
 }
 
 TEST(Coordinator, HasEveryUnitMadeOnceUnderEveryPolicy) {
-  for (const char* policy : {"static", "round_robin", "least_loaded"}) {
+  for (const char* policy : {"static", "round_robin", "least_loaded", "weighted", "predictive"}) {
     for (int ranks = 1; ranks <= 4; ++ranks) {
       for (const std::uint64_t count : {0, 1, 3, 13}) {
         const Seen seen = play({.ranks = ranks, .seed = count, .policy = policy, .work = units(count)});
@@ -192,7 +192,7 @@ TEST(Coordinator, RunsSuspectsFirstWithNothingBesideThem) {
   const auto is_suspect = [&](std::uint64_t unit) {
     return std::find(suspects.begin(), suspects.end(), unit) != suspects.end();
   };
-  for (const char* policy : {"static", "round_robin", "least_loaded"}) {
+  for (const char* policy : {"static", "round_robin", "least_loaded", "weighted", "predictive"}) {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
       const Seen seen = play({.ranks = 3, .seed = seed, .policy = policy, .depth = 3, .work = units(14, suspects)});
       ASSERT_EQ(seen.begins.size(), 14u);
@@ -216,7 +216,7 @@ TEST(Coordinator, RunsSuspectsFirstWithNothingBesideThem) {
 }
 
 TEST(Coordinator, HandsOutNothingMoreOnceAnyRankAsksToStop) {
-  for (const char* policy : {"static", "round_robin", "least_loaded"}) {
+  for (const char* policy : {"static", "round_robin", "least_loaded", "weighted", "predictive"}) {
     for (int rank = 0; rank < 3; ++rank) {
       const Seen seen =
           play({.ranks = 3, .seed = 5, .policy = policy, .depth = 3, .work = units(40), .drain_rank = rank});
