@@ -9,9 +9,14 @@ add_library(trireme_virtual_cluster STATIC
   "${CMAKE_SOURCE_DIR}/worker/dispatch/dispatcher.cpp"
   "${CMAKE_SOURCE_DIR}/worker/dispatch/policy.cpp"
   "${CMAKE_SOURCE_DIR}/worker/dispatch/predictive.cpp"
-  "${CMAKE_SOURCE_DIR}/worker/dispatch/predictor.cpp")
+  "${CMAKE_SOURCE_DIR}/worker/dispatch/predictor.cpp"
+  "${CMAKE_SOURCE_DIR}/worker/dispatch/work_estimate.cpp")
 target_link_libraries(trireme_virtual_cluster PUBLIC trireme_options trireme_common)
-add_executable(policy_tests dispatch/dispatcher_test.cpp dispatch/policy_test.cpp dispatch/predictor_test.cpp)
+add_executable(policy_tests
+  dispatch/dispatcher_test.cpp
+  dispatch/policy_test.cpp
+  dispatch/predictor_test.cpp
+  dispatch/work_estimate_test.cpp)
 target_link_libraries(policy_tests PRIVATE trireme_virtual_cluster GTest::gtest_main)
 add_test(NAME policy_tests COMMAND policy_tests)
 set_tests_properties(policy_tests PROPERTIES TIMEOUT 60)
