@@ -132,6 +132,7 @@ bool Coordinator::take_deliveries() {
     ReplicaTotals& totals = totals_.at(static_cast<std::size_t>(delivery->from));
     parts_.dispatcher.finished(delivery->from, place, now_, tokens_of(delivery->results));
     forget_pictures(unit.index);
+    watch_speed(delivery->from);
     double seconds = 0;
     for (std::size_t p = 0; p < delivery->seconds.size(); ++p) {
       totals.seconds[p] += delivery->seconds[p];
@@ -151,6 +152,16 @@ bool Coordinator::take_deliveries() {
     }
   }
   return any;
+}
+
+/// One line when a replica falls behind the others, and one when it is back.
+void Coordinator::watch_speed(int replica) {
+  const bool slow = parts_.dispatcher.predictor().much_slower(replica);
+  if (slow && slow_.insert(replica).second) {
+    log::warning("a replica is more than 1.5 times as slow as the median of all", {{"replica", replica}});
+  } else if (!slow && slow_.erase(replica) > 0) {
+    log::info("a replica is as fast as the others again", {{"replica", replica}});
+  }
 }
 
 /// It ends now.

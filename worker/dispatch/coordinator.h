@@ -93,6 +93,7 @@ class Coordinator {
   Unit with_pictures(Unit unit);
   void forget_pictures(std::uint64_t unit);
   void recall_for_the_idle();
+  void watch_speed(int replica);
   void settle(ItemRecord record);
   void end_if_done();
   void keep(ResultSpan::Kind kind, int replica, std::string what, double seconds);
@@ -104,6 +105,7 @@ class Coordinator {
   std::set<std::size_t> suspects_;                        // places in units_
   std::unordered_map<std::uint64_t, std::size_t> place_;  // Unit::index -> place in units_
   std::vector<ReplicaTotals> totals_;
+  std::set<int> slow_;  // replicas, as said in the log
   std::unordered_map<std::string, Writing> writing_;
   std::unordered_map<std::string, ItemRecord> records_;
   std::uint64_t done_ = 0, failed_ = 0;

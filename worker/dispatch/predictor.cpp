@@ -12,6 +12,7 @@ constexpr double kCorrectionRate = 0.15;  // of what one unit teaches about its 
 constexpr double kMostTaught = 0.35;      // by one unit, as a logarithm: more is rather chance, or the replica
 constexpr double kUsualOver = 10;         // units of a replica, of all sizes
 constexpr double kOtherSpeed = 2;         // so many times the usual, a few units in a row: the replica has changed
+constexpr double kMuchSlower = 1.5;       // so many times
 constexpr double kAnswersRemembered = 100;
 
 int size_class(const UnitWork& work) {
@@ -80,6 +81,14 @@ void Predictor::learn_speed(Replica& replica, double slowness) {
 double Predictor::work(std::size_t unit) const {
   const UnitWork& work = units_.at(unit);
   return nominal(work, written_share_ * work.most_tokens) * correction(size_class(work));
+}
+
+bool Predictor::much_slower(int replica) const {
+  const Replica& mine = replicas_.at(static_cast<std::size_t>(replica));
+  if (mine.slowness.size() < kRemembered) return false;
+  const auto faster = std::count_if(replicas_.begin(), replicas_.end(),
+                                    [&](const Replica& other) { return other.speed > kMuchSlower * mine.speed; });
+  return 2 * faster >= known_;
 }
 
 double Predictor::speed(int replica) const {

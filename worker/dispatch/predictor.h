@@ -31,6 +31,8 @@ class Predictor {
   double work(std::size_t unit) const;
   /// Of a replica: work done in a second. Those that have finished nothing are taken for average ones.
   double speed(int replica) const;
+  /// More than 1.5 times as slow as the median of the replicas, by its last few units.
+  bool much_slower(int replica) const;
   double seconds(std::size_t unit, int replica) const { return work(unit) / speed(replica); }
   /// Seconds are seconds, and not only relative to each other.
   bool measured() const { return known_ > 0; }

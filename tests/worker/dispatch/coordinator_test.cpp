@@ -249,6 +249,15 @@ TEST(Coordinator, MovesNothingUnderTheBaselinePolicies) {
   }
 }
 
+TEST(Coordinator, WarnsOnceOfAReplicaThatIsMuchSlowerThanTheOthers) {
+  testing::internal::CaptureStderr();
+  play({.ranks = 3, .policy = "round_robin", .work = units(15), .slow_rank = 1});
+  const std::string said = testing::internal::GetCapturedStderr(), line = "slow as the median of all replica=1";
+  const std::size_t first = said.find(line);
+  ASSERT_NE(first, std::string::npos) << said;
+  EXPECT_EQ(said.find(line, first + 1), std::string::npos);
+}
+
 TEST(Coordinator, EndsWithThreeWhenItemsFailedNowOrBefore) {
   const Seen now = play({.ranks = 2, .work = units(5), .failing = {1, 3}});
   EXPECT_THAT(now.codes, Each(ExitCode::some_items_failed));

@@ -48,6 +48,33 @@ TEST(Predictor, NoticesAReplicaThatSlowsDownAfterTwoUnits) {
   EXPECT_NEAR(predictor.speed(0) / predictor.speed(1), 1.0 / 3, 0.1);
 }
 
+TEST(Predictor, SaysWhichReplicaIsMuchSlowerThanTheMedian) {
+  Predictor predictor(std::vector<UnitWork>(60), 4);
+  std::size_t unit = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (int r = 0; r < 4; ++r) {
+      EXPECT_FALSE(predictor.much_slower(r)) << "too few units to say";
+      predictor.finished(unit++, r, r == 2 ? 1.7 : r == 3 ? 1.4 : 1, 0);
+    }
+  }
+  EXPECT_FALSE(predictor.much_slower(0));
+  EXPECT_TRUE(predictor.much_slower(2));
+  EXPECT_FALSE(predictor.much_slower(3)) << "1.4 times";
+  for (int i = 0; i < 3; ++i) predictor.finished(unit++, 2, 1, 0);
+  EXPECT_FALSE(predictor.much_slower(2)) << "again as fast as the others";
+}
+
+TEST(Predictor, ASlowReplicaIsSaidOfTwoButNotOfOne) {
+  for (const int replicas : {1, 2}) {
+    Predictor predictor(std::vector<UnitWork>(20), replicas);
+    for (std::size_t i = 0; i < 12; ++i) {
+      const int replica = static_cast<int>(i) % replicas;
+      predictor.finished(i, replica, replica == 0 ? 5 : 1, 0);
+    }
+    EXPECT_EQ(predictor.much_slower(0), replicas == 2);
+  }
+}
+
 TEST(Predictor, LearnsWhatTheCostModelGetsWrongAboutASize) {
   // The model says 1 : 4; measured is 1 : 8.
   std::vector<UnitWork> units;
