@@ -1,6 +1,6 @@
 #pragma once
 // Which rank does what: ranks = replicas x ranks of a replica, and the ranks of one replica are neighbours. Units go to
-// a replica's first rank, results come from its last. Plain arithmetic, for the worker and for `plan`.
+// a replica's first rank, results come from any of them. Plain arithmetic, for the worker and for `plan`.
 
 #include <string>
 

@@ -45,6 +45,13 @@ void RingSchedule::enter(const Entry& entry) {
 
 void RingSchedule::set_halves(std::uint64_t unit, int halves) { find(unit)->halves = halves; }
 
+void RingSchedule::leave(std::uint64_t unit, int stage) {
+  remove(unit);
+  // The state is back with the slot `stages` behind its own, and every other slot sends on what came with the one
+  // before.
+  if (stage != stages_ - 1) needed_ = slot_ + static_cast<std::uint64_t>(stages_ + (stage > 0 ? 1 : 0));
+}
+
 void RingSchedule::pass_over() {
   moving_ = false;
   ++slot_;

@@ -33,13 +33,18 @@ class RingSchedule {
   void set_halves(std::uint64_t unit, int halves);
   /// The unit enters no more.
   void remove(std::uint64_t unit) { units_.erase(find(unit)); }
+  /// As `remove`, behind its last slot: its last state comes round, and rides on to `stage` beside whatever enters
+  /// then. Nothing travels where that is the last one.
+  void leave(std::uint64_t unit, int stage);
+  /// Stages take turns at what follows the last pass.
+  int next_finisher() { return finishers_++ % stages_; }
   /// Nobody enters the next slot.
   void pass_over();
 
   std::uint64_t slot() const { return slot_; }  // the next one's number
   bool empty() const { return units_.empty(); }
   /// Slots must go on, for somebody to come round or for the last output to move on.
-  bool must_turn() const { return !units_.empty() || moving_; }
+  bool must_turn() const { return !units_.empty() || moving_ || slot_ < needed_; }
 
  private:
   struct InRing {
@@ -54,7 +59,9 @@ class RingSchedule {
   const std::optional<int> micro_batches_;
   std::vector<InRing> units_;  // in order of admission
   std::uint64_t slot_ = 0;
-  bool moving_ = false;  // the last slot had an output
+  bool moving_ = false;       // the last slot had an output
+  std::uint64_t needed_ = 0;  // slots, for all that travels to arrive
+  int finishers_ = 0;
 };
 
 }  // namespace trireme

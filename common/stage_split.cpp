@@ -29,7 +29,7 @@ double halves_seconds(const UnitCost& cost, int begin, int end) {
 double stage_seconds(const UnitCost& cost, const std::vector<int>& cuts, std::size_t stage) {
   double sum = 0;
   if (stage == 0) sum += cost.encode;
-  if (stage + 2 == cuts.size()) sum += cost.decode;
+  sum += cost.decode / static_cast<double>(cuts.size() - 1);  // stages take turns
   for (const UnitCost::Pass& pass : cost.passes) {
     sum += pass.count * pass.slots * slot_seconds(cost, pass, cuts, stage);
   }
@@ -46,7 +46,7 @@ std::vector<int> cut_by_cost(const UnitCost& cost, int stages) {
   const double even = 1e-9 * (cost.total() + 1e-12) / halves;  // equal shares where costs leave a choice
   const auto own = [&](int stage, int begin, int end) {
     return halves_seconds(cost, begin, end) + even * (end - begin) * (end - begin) +
-           (stage == 0 ? cost.encode + enter : 0) + (stage == stages - 1 ? leave + cost.decode : 0);
+           (stage == 0 ? cost.encode + enter : 0) + (stage == stages - 1 ? leave : 0);
   };
   // least[stage][end]: the busiest of the stages so far, when they hold the halves in front of `end`.
   const std::vector<double> never(static_cast<std::size_t>(halves) + 1, std::numeric_limits<double>::infinity());

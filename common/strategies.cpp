@@ -53,20 +53,20 @@ double front_bytes(const ModelShape& shape) {
   return sum;
 }
 
-/// Weights behind them, on the last one.
-double back_bytes(const ModelShape& shape) {
+/// Weights behind them: every stage decodes pictures, the last one has a language model's head.
+double back_bytes(const ModelShape& shape, bool last) {
   double sum = 0;
   if (shape.autoencoder) sum += decode_cost(*shape.autoencoder, shape.bytes_per_parameter, 64, 64).bytes;
-  if (shape.language) sum += embedding_bytes(*shape.language, shape.bytes_per_parameter);
+  if (shape.language && last) sum += embedding_bytes(*shape.language, shape.bytes_per_parameter);
   return sum;
 }
 
-double picture_working_bytes(const ModelShape& shape, const Item& item, bool last) {
+double picture_working_bytes(const ModelShape& shape, const Item& item) {
   const DiffusionShape& t = *shape.transformer;
   const double bytes = shape.bytes_per_parameter;
   const double layer = picture_tokens(shape, item) * bytes *
                        (kLayerTensors * static_cast<double>(t.dim) + 3 * static_cast<double>(t.feed_forward));
-  if (!last || !shape.autoencoder) return layer;
+  if (!shape.autoencoder) return layer;
   const auto& channels = shape.autoencoder->channels;
   const double widest = static_cast<double>(channels.at(std::min<std::size_t>(1, channels.size() - 1)));
   return std::max(layer, kAutoencoderTensors * widest * item.width * item.height * bytes);
@@ -129,11 +129,11 @@ std::vector<StageMemory> stage_memory(const ModelShape& shape, const std::vector
     StageMemory& one = memory[stage];
     one.weights = ((end + 1) / 2 - (begin + 1) / 2) * half.attention + (end / 2 - begin / 2) * half.feed_forward;
     if (stage == 0) one.weights += front_bytes(shape);
-    if (last) one.weights += back_bytes(shape);
+    one.weights += back_bytes(shape, last);
     const int units = stages == 1 ? 1 : static_cast<int>(stages) + 2;
     for (const Item& item : items) {
       const double working = shape.transformer
-                                 ? picture_working_bytes(shape, item, last)
+                                 ? picture_working_bytes(shape, item)
                                  : text_working_bytes(shape, item, batch, (end - begin) / 2.0, units, last);
       one.working = std::max(one.working, working);
     }

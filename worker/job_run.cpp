@@ -159,10 +159,10 @@ std::unique_ptr<Engine> make_engine(const Job& job, Model& model, Transport& exc
   return std::make_unique<WholeModelEngine>(model);
 }
 
-/// In a pipeline as many units are under way at once as keep all stages busy, and one that is decoded.
+/// In a pipeline as many units are under way at once as keep all stages busy, and one a stage that is decoded.
 Dispatcher::Settings dispatch_settings(const Job& job) {
   const int stages = job.parallel.stages;
-  const int at_once = stages == 1 ? 1 : job.parallel.micro_batches.value_or(stages + 1) + 1;
+  const int at_once = stages == 1 ? 1 : job.parallel.micro_batches.value_or(stages + 1) + stages;
   return {job.dispatch.policy, job.dispatch.queue_depth, at_once};
 }
 

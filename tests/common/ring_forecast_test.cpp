@@ -53,6 +53,15 @@ TEST(RingForecast, CountsEncodingAndDecodingBesideTheRing) {
   EXPECT_DOUBLE_EQ(ring.one_rank_seconds, 4 * 17.5);
 }
 
+TEST(RingForecast, StagesShareTheDecoding) {
+  UnitCost cost = even_cost(8);
+  cost.decode = 4;
+  const RingForecast ring = forecast(cost, {{0, 4, 8}, 4, {}, 0});
+  EXPECT_GE(ring.seconds, 33 + 2 * 4 - 2) << "33 beats, and each stage decodes two of four";
+  EXPECT_LE(ring.seconds, 33 + 2 * 4 + 2);
+  EXPECT_GT(ring.efficiency(2), 0.97);
+}
+
 TEST(RingForecast, GuidanceHalvesFollowEachOther) {
   UnitCost cost = even_cost(8);
   cost.passes[0].slots = 2;

@@ -35,6 +35,27 @@ TEST(RingSchedule, UnitsComeRoundWithoutAFlush) {
   EXPECT_EQ(schedule_of(3, 3, 2, 1), "ABCABC.");
 }
 
+TEST(RingSchedule, TurnsUntilTheLastStateIsWhereItIsDecoded) {
+  for (int stages = 2; stages <= 4; ++stages) {
+    for (int finisher = 0; finisher < stages; ++finisher) {
+      RingSchedule schedule(stages, {});
+      schedule.admit(0, 1, 1);
+      const RingSchedule::Entry entry = schedule.next().value();
+      schedule.enter(entry);
+      schedule.leave(0, finisher);
+      int more = 0;
+      for (; schedule.must_turn(); ++more) schedule.pass_over();
+      const int back = stages, sent_on = stages + 1;
+      EXPECT_EQ(more, finisher == stages - 1 ? 1 : finisher == 0 ? back : sent_on) << stages << ", " << finisher;
+    }
+  }
+}
+
+TEST(RingSchedule, StagesTakeTurnsAtDecoding) {
+  RingSchedule schedule(3, {});
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(schedule.next_finisher(), i % 3);
+}
+
 TEST(RingSchedule, AFreedPlaceIsTakenAtOnce) { EXPECT_EQ(schedule_of(2, 4, 2, 1), "ABABCDCD."); }
 
 TEST(RingSchedule, AUnitAloneWaitsForItsState) {

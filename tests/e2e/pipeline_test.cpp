@@ -105,6 +105,19 @@ TEST_F(Pipeline, OfNewbieImageGivesTheBitsOfTheWhole) {
   expect_equal_for_all_cuts(3);
 }
 
+// Where tensors are written the last stage decodes all; else stages take turns.
+TEST_F(Pipeline, OfZImageGivesTheBitsOfTheWholeWhereEveryStageDecodes) {
+  use(fs::path(TRIREME_SOURCE_DIR) / "models/z_image_tiny", kPictureLines,
+      "sampling: {width: 64, height: 64, steps: 4}\n");
+  expect_equal_for_all_cuts(4, {"--set", "output.tensors=false"});
+}
+
+TEST_F(Pipeline, OfNewbieImageGivesTheBitsOfTheWholeWhereEveryStageDecodes) {
+  use(fs::path(TRIREME_SOURCE_DIR) / "tests/golden/newbie_image", kPictureLines,
+      "sampling: {width: 64, height: 64, steps: 4}\n");
+  expect_equal_for_all_cuts(3, {"--set", "output.tensors=false"});
+}
+
 TEST_F(Pipeline, OfQwenGivesTheTokensOfTheWhole) {
   fs::copy(fs::path(TRIREME_SOURCE_DIR) / "tests/golden/qwen2_5_vl_files", root_ / "in");
   const std::string lines = text_of(root_ / "in/prompts.jsonl");

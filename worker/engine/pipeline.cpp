@@ -7,31 +7,16 @@
 
 #include "common/errors.h"
 #include "worker/engine/unit_items.h"
-#include "worker/exchange/codec.h"
 #include "worker/transport/flushed.h"
 
 namespace trireme {
 namespace {
-
-constexpr std::size_t kPreparedAhead = 2;
 
 at::Tensor bytes_of(const at::Tensor& tensor) { return tensor.contiguous().view({-1}).view(at::kByte); }
 
 TensorShape shape_of(const at::Tensor& tensor) { return {tensor.scalar_type(), tensor.sizes().vec()}; }
 
 std::string unit_name(std::uint64_t unit) { return "unit " + std::to_string(unit); }
-
-/// Pictures that only the first stage looks at stay there.
-std::string encode_for_later_stages(Unit unit) {
-  for (Item& item : unit.items) {
-    for (ImageFile& image : item.images) image.data.clear();
-  }
-  return std::string(as_text(codec::encode_units({&unit, 1})));
-}
-
-Unit decode_unit(const std::string& text) {
-  return std::move(codec::decode_units(std::as_bytes(std::span(text))).at(0));
-}
 
 }  // namespace
 
@@ -40,9 +25,9 @@ struct PipelineEngine::Turn {
   ring::Slot slot;
   Step step = Step::announced;
   std::optional<TransferId> transfer;
-  std::vector<at::Tensor> received;            // of the slot
-  std::optional<std::uint64_t> returned_unit;  // first stage: whose state has come round
-  at::Tensor returned;
+  std::vector<at::Tensor> received;               // of the slot
+  std::optional<RingEntry::Returning> returning;  // first stage: what comes round meanwhile
+  at::Tensor passing;                             // the state that comes round, or rides along
   Slices slices;
   std::size_t next = 0;
   bool timed = false;
@@ -55,7 +40,7 @@ PipelineEngine::PipelineEngine(Model& model, Transport& replica, Settings settin
       index_(replica.rank()),
       stages_(replica.size()),
       side_(model.device()),
-      schedule_(stages_, settings.micro_batches),
+      entry_(model, side_, held_, stages_, settings.micro_batches),
       times_(model.device()),
       results_(model, side_, times_, stages_) {
   if (replica.device() != model.device()) {
@@ -67,13 +52,7 @@ PipelineEngine::~PipelineEngine() = default;
 
 void PipelineEngine::submit(Unit unit) {
   if (!first()) throw Error(ExitCode::internal, "units come in at the first stage");
-  waiting_.push_back(std::move(unit));
-}
-
-std::vector<Unit> PipelineEngine::recall() {
-  std::vector<Unit> units(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
-  waiting_.clear();
-  return units;
+  entry_.submit(std::move(unit));
 }
 
 std::optional<Finished> PipelineEngine::take() {
@@ -84,8 +63,8 @@ std::optional<Finished> PipelineEngine::take() {
 }
 
 bool PipelineEngine::idle() const {
-  return waiting_.empty() && preparing_.empty() && held_.empty() && results_.idle() && finished_.empty() && !turn_ &&
-         outgoing_.empty() && slots_.empty();
+  return entry_.idle() && held_.empty() && results_.idle() && finished_.empty() && !turn_ && outgoing_.empty() &&
+         slots_.empty();
 }
 
 std::uint64_t PipelineEngine::tokens_done() const {
@@ -102,13 +81,13 @@ bool PipelineEngine::computing() const {
 
 bool PipelineEngine::stopped() const {
   if (!first()) return stopped_;
-  return stop_sent_ && !turn_ && stages_stopped_ == stages_ - 1;
+  return entry_.stop_sent() && !turn_ && stages_stopped_ == stages_ - 1;
 }
 
 bool PipelineEngine::progress() {
   bool active = hear();
   active = collect() || active;
-  if (first()) prepare();
+  if (first()) entry_.prepare();
   const auto deadline = std::chrono::steady_clock::now() + settings_.pass_budget;
   bool more = true;
   while (in_flight_.size() < settings_.slices_in_flight && (more = step())) {
@@ -154,32 +133,12 @@ bool PipelineEngine::collect() {
   }
   times_.collect();
   while (!retired_.empty() && retired_.front().second.done()) retired_.pop_front();
-  if (!last()) return any;
   for (auto& [unit, held] : held_) {
-    if (held->ended || !held->session || !held->session->done()) continue;
+    if (!last() || held->ended || !held->session || !held->session->done()) continue;
     held->ended = true;
     replica_.send(0, ring::encode(ring::Ended{unit}));
   }
   return results_.collect(finished_) || any;
-}
-
-// Beside the ring, so that no slot has to stay empty for want of a prompt.
-void PipelineEngine::prepare() {
-  if (preparing_.size() == kPreparedAhead || waiting_.empty()) return;
-  auto held = std::make_shared<RingUnit>();
-  held->unit = std::move(waiting_.front());
-  waiting_.pop_front();
-  held->side = side_.add(
-      [this, unit = held.get()](Slices& slices) {
-        unit->session.reset();
-        const Unit open = open_items(unit->unit);
-        if (!open.items.empty()) unit->session = model_.begin(open, slices);
-      },
-      [unit = held.get()](const ItemError& error) {
-        if (error.item()) close_item(unit->unit, *error.item(), error.what());
-        return error.item().has_value();
-      });
-  preparing_.push_back(std::move(held));
 }
 
 RingUnit* PipelineEngine::held(std::uint64_t unit) {
@@ -202,85 +161,20 @@ bool PipelineEngine::step() {
 }
 
 bool PipelineEngine::begin_turn() {
-  std::optional<ring::Slot> slot;
+  if (!first() && slots_.empty()) return false;
+  auto turn = std::make_unique<Turn>();
   if (first()) {
-    slot = choose_slot();
-    if (slot) announce(*slot);
-  } else if (!slots_.empty()) {
-    slot = std::move(slots_.front());
+    auto next = entry_.next(stop_asked_);
+    if (!next) return false;
+    turn->slot = std::move(next->slot);
+    turn->returning = std::move(next->returning);
+    announce(turn->slot);
+  } else {
+    turn->slot = std::move(slots_.front());
     slots_.pop_front();
   }
-  if (!slot) return false;
-  turn_ = std::make_unique<Turn>();
-  turn_->slot = std::move(*slot);
+  turn_ = std::move(turn);
   return true;
-}
-
-std::optional<ring::Slot> PipelineEngine::choose_slot() {
-  if (!preparing_.empty() && preparing_.front()->side->enqueued) {
-    RingUnit& next = *preparing_.front();
-    if (next.error.empty()) next.error = next.side->error;
-    if (!next.error.empty()) next.session.reset();
-    if (!next.session && next.error.empty()) next.error = next.unit.items.at(0).error;  // that of each of its items
-    const int halves = next.session ? next.session->halves : 1;
-    // The prompts of a text unit go in one by one, and then take one place.
-    const int places = next.unit.items.size() == 1 ? halves : 1;
-    if (schedule_.has_room(places)) {
-      schedule_.admit(next.unit.index, halves, places);
-      held_.emplace(next.unit.index, std::move(preparing_.front()));
-      preparing_.pop_front();
-    }
-  }
-  if (const auto entry = schedule_.next()) {
-    const RingUnit& unit = *held(entry->unit);
-    return unit.error.empty() && !unit.ended ? describe(*entry) : give_up(*entry);
-  }
-  ring::Slot slot;
-  slot.number = schedule_.slot();
-  if (!schedule_.must_turn()) {
-    if (!stop_asked_ || stop_sent_ || !waiting_.empty() || !preparing_.empty()) return std::nullopt;
-    slot.kind = ring::SlotKind::stop;
-    stop_sent_ = true;
-  }
-  schedule_.pass_over();
-  return slot;
-}
-
-ring::Slot PipelineEngine::describe(const RingSchedule::Entry& entry) {
-  RingUnit& unit = *held(entry.unit);
-  const Session& session = *unit.session;
-  ring::Slot slot;
-  slot.kind = ring::SlotKind::work;
-  slot.number = schedule_.slot();
-  slot.unit = entry.unit;
-  slot.half = entry.half;
-  slot.pass = session.pass;
-  slot.last_half = entry.last_half;
-  slot.last_pass = session.pass + 1 == session.passes;
-  Crossing crossing = model_.crossing(session, entry.half);
-  slot.forward.push_back(std::move(crossing.hidden));
-  for (TensorShape& shape : crossing.side) slot.forward.push_back(std::move(shape));
-  if (slot.last_half && !slot.last_pass) slot.back = std::move(crossing.state);
-  if (!std::exchange(unit.announced, true)) {
-    slot.admits = encode_for_later_stages(unit.unit);
-    slot.note = model_.note(session);
-  }
-  schedule_.enter(entry);
-  if (slot.last_half && slot.last_pass) schedule_.remove(entry.unit);
-  return slot;
-}
-
-ring::Slot PipelineEngine::give_up(const RingSchedule::Entry& entry) {
-  RingUnit& unit = *held(entry.unit);
-  ring::Slot slot;
-  slot.kind = unit.error.empty() ? ring::SlotKind::finish : ring::SlotKind::drop;
-  slot.number = schedule_.slot();
-  slot.unit = entry.unit;
-  slot.error = unit.error;
-  if (!std::exchange(unit.announced, true)) slot.admits = encode_for_later_stages(unit.unit);
-  schedule_.remove(entry.unit);
-  schedule_.pass_over();
-  return slot;
 }
 
 void PipelineEngine::announce(const ring::Slot& slot) {
@@ -295,23 +189,17 @@ bool PipelineEngine::post_turn() {
   Turn& turn = *turn_;
   if (turn.slot.kind == ring::SlotKind::work) times_.wait();
   std::vector<Half> group;
-  if (first()) {
-    if (round_.size() == static_cast<std::size_t>(stages_)) {
-      const auto [unit, state] = std::move(round_.front());
-      round_.pop_front();
-      if (state) {
-        turn.returned_unit = unit;
-        turn.returned = room(*state);
-        group.push_back({stages_ - 1, Direction::receive, bytes_of(turn.returned)});
-      }
-    }
-    round_.emplace_back(turn.slot.unit, turn.slot.back);
-  } else {
-    for (const TensorShape& shape : turn.slot.forward) {
-      turn.received.push_back(room(shape));
-      group.push_back({index_ - 1, Direction::receive, bytes_of(turn.received.back())});
-    }
+  const auto receive = [&](int from, const TensorShape& shape) {
+    at::Tensor tensor = room(shape);
+    group.push_back({from, Direction::receive, bytes_of(tensor)});
+    return tensor;
+  };
+  for (const TensorShape& shape : turn.slot.forward) {
+    if (!first()) turn.received.push_back(receive(index_ - 1, shape));
   }
+  const auto& rider = turn.slot.rider;
+  if (turn.returning) turn.passing = receive(stages_ - 1, turn.returning->state);
+  if (!first() && rider && rider->stage >= index_) turn.passing = receive(index_ - 1, rider->state);
   for (const at::Tensor& tensor : std::exchange(outgoing_, {})) {
     group.push_back({last() ? 0 : index_ + 1, Direction::send, bytes_of(tensor)});
   }
@@ -323,9 +211,11 @@ bool PipelineEngine::post_turn() {
 bool PipelineEngine::arrive() {
   Turn& turn = *turn_;
   if (turn.transfer && !replica_.follow(*turn.transfer)) return false;
-  if (turn.returned_unit) {
-    if (RingUnit* unit = held(*turn.returned_unit); unit != nullptr && unit->session)
-      unit->session->state = turn.returned;
+  if (turn.slot.rider) {
+    if (turn.slot.rider->stage == index_) finish(turn.slot.rider->unit, turn.passing);
+  } else if (turn.returning) {
+    RingUnit* unit = held(turn.returning->unit);
+    if (unit != nullptr && unit->session) unit->session->state = turn.passing;
   }
   turn.step = Turn::Step::admitting;
   ++slices_done_;
@@ -416,7 +306,7 @@ void PipelineEngine::end_turn() {
       if (slot.last_half && slot.last_pass) {
         end_unit();
       } else if (first() && slot.last_half && unit.session) {
-        schedule_.set_halves(slot.unit, unit.session->halves);
+        entry_.set_halves(slot.unit, unit.session->halves);
       }
       break;
     }
@@ -436,6 +326,7 @@ void PipelineEngine::end_turn() {
       stopped_ = true;
       break;
   }
+  if (slot.rider && slot.rider->stage > index_) outgoing_.push_back(std::move(turn_->passing));
   turn_.reset();
 }
 
@@ -463,15 +354,22 @@ void PipelineEngine::keep_output() {
   }
 }
 
-/// Behind the last slot of a unit.
+/// Behind the last slot of a unit. Its finisher keeps it until the last state is there.
 void PipelineEngine::end_unit() {
-  const std::uint64_t number = turn_->slot.unit;
-  if (!last()) {
-    replica_.send(stages_ - 1, ring::encode(ring::Verdict{number, held(number)->error}));
-    retire(number);
-    return;
+  const ring::Slot& slot = turn_->slot;
+  if (slot.finisher != index_) {
+    replica_.send(slot.finisher, ring::encode(ring::Verdict{slot.unit, held(slot.unit)->error}));
+    retire(slot.unit);
+  } else if (last()) {
+    results_.add(std::move(held_.extract(slot.unit).mapped()));
   }
-  results_.add(std::move(held_.extract(number).mapped()));
+}
+
+void PipelineEngine::finish(std::uint64_t number, const at::Tensor& state) {
+  std::shared_ptr<RingUnit> unit = std::move(held_.extract(number).mapped());
+  if (unit->session) unit->session->state = state;
+  if (first() && unit->side->complete()) times_.add_side(number, unit->side->clock);
+  results_.add(std::move(unit));
 }
 
 void PipelineEngine::retire(std::uint64_t number) {
@@ -479,7 +377,7 @@ void PipelineEngine::retire(std::uint64_t number) {
   if (node.empty()) return;
   std::shared_ptr<RingUnit> unit = std::move(node.mapped());
   if (first() && unit->side->complete()) times_.add_side(number, unit->side->clock);
-  if (!last()) times_.take_unit(number);
+  times_.take_unit(number);
   retired_.emplace_back(std::move(unit), device::Event{});
   retired_.back().second.record(model_.device());
 }

@@ -5,21 +5,22 @@
 // sends on what it made of slot k - 1, and then the slot's slices. A group is enqueued once its slot's description is
 // here, so no stage waits on the host for a size, and all groups of a beat meet: nothing can deadlock.
 //
-// Units come in at the first stage and results go out at the last. An error of an item on any stage is told to stage 0,
-// which drops the unit at its next entry; until then tensors of the declared shapes go on. Behind its last slot every
-// stage tells the last one whether it is well; only then is a result offered.
+// Units come in at the first stage. Stages take turns at decoding, where the model can do it anywhere, else the last
+// one does all: a unit's last state comes round like any other and rides on, beside whatever enters then, to the stage
+// that finishes it, and there the result goes out. An error of an item on any stage is told to stage 0, which drops the
+// unit at its next entry; until then tensors of the declared shapes go on. Behind its last slot every stage tells the
+// finisher whether it is well; only then is a result offered.
 
 #include <chrono>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "common/ring_schedule.h"
 #include "worker/device.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/ring_entry.h"
 #include "worker/engine/ring_messages.h"
 #include "worker/engine/ring_results.h"
 #include "worker/engine/ring_unit.h"
@@ -42,7 +43,7 @@ class PipelineEngine final : public Engine {
   ~PipelineEngine() override;
 
   void submit(Unit unit) override;
-  std::vector<Unit> recall() override;
+  std::vector<Unit> recall() override { return entry_.recall(); }
   bool progress() override;
   std::optional<Finished> take() override;
   bool idle() const override;
@@ -61,20 +62,17 @@ class PipelineEngine final : public Engine {
   bool hear();
   void handle(int from, const ring::Any& message);
   bool collect();
-  void prepare();
   bool step();
   bool begin_turn();
   bool post_turn();
   bool arrive();
   bool run_turn();
   void end_turn();
-  std::optional<ring::Slot> choose_slot();
-  ring::Slot describe(const RingSchedule::Entry& entry);
-  ring::Slot give_up(const RingSchedule::Entry& entry);
   void announce(const ring::Slot& slot);
   void plan_work();
   void keep_output();
   void end_unit();
+  void finish(std::uint64_t unit, const at::Tensor& state);
   void fail(RingUnit& held, const std::string& why);
   void retire(std::uint64_t unit);
   RingUnit* held(std::uint64_t unit);
@@ -86,23 +84,20 @@ class PipelineEngine final : public Engine {
   const int index_, stages_;
   SideWork side_;
 
-  std::deque<Unit> waiting_;                                                // first stage
-  std::deque<std::shared_ptr<RingUnit>> preparing_;                         // first stage: begun, not in the ring
-  RingSchedule schedule_;                                                   // first stage
-  std::deque<ring::Slot> slots_;                                            // later stages: described, not begun
-  std::deque<std::pair<std::uint64_t, std::optional<TensorShape>>> round_;  // first stage: unit and state of late slots
+  RingUnits held_;                // in the ring
+  RingEntry entry_;               // first stage
+  std::deque<ring::Slot> slots_;  // later stages: described, not begun
 
-  std::map<std::uint64_t, std::shared_ptr<RingUnit>> held_;  // in the ring
   std::unique_ptr<Turn> turn_;
   std::vector<at::Tensor> outgoing_;  // of the slot before
   std::deque<device::Event> in_flight_;
   std::deque<std::pair<std::shared_ptr<RingUnit>, device::Event>> retired_;  // kept until the device has done with them
   std::deque<Finished> finished_;
   SlotTimes times_;
-  RingResults results_;  // last stage
+  RingResults results_;  // of units that this stage finishes
   std::uint64_t slices_done_ = 0;
   int stages_stopped_ = 0;
-  bool stop_asked_ = false, stop_sent_ = false, stopped_ = false;
+  bool stop_asked_ = false, stopped_ = false;
 };
 
 }  // namespace trireme

@@ -23,6 +23,20 @@ TensorShape read_shape(wire::Reader& in) {
 
 bool read_flag(wire::Reader& in) { return in.number<std::uint8_t>() != 0; }
 
+void write(wire::Writer& out, const Rider& rider) {
+  out.number(rider.unit);
+  out.number(rider.stage);
+  write(out, rider.state);
+}
+
+Rider read_rider(wire::Reader& in) {
+  Rider rider;
+  rider.unit = in.number<std::uint64_t>();
+  rider.stage = in.number<std::int32_t>();
+  rider.state = read_shape(in);
+  return rider;
+}
+
 void write(wire::Writer& out, const Slot& m) {
   out.number(static_cast<std::uint8_t>(m.kind));
   out.number(m.number);
@@ -31,6 +45,7 @@ void write(wire::Writer& out, const Slot& m) {
   out.number(m.pass);
   out.number<std::uint8_t>(m.last_half);
   out.number<std::uint8_t>(m.last_pass);
+  out.number(m.finisher);
   out.number<std::uint64_t>(m.forward.size());
   for (const TensorShape& shape : m.forward) write(out, shape);
   out.number<std::uint8_t>(m.back.has_value());
@@ -39,6 +54,8 @@ void write(wire::Writer& out, const Slot& m) {
   if (m.admits) out.text(*m.admits);
   out.text(m.note);
   out.text(m.error);
+  out.number<std::uint8_t>(m.rider.has_value());
+  if (m.rider) write(out, *m.rider);
 }
 
 void read(wire::Reader& in, Slot& m) {
@@ -51,12 +68,14 @@ void read(wire::Reader& in, Slot& m) {
   m.pass = in.number<std::int32_t>();
   m.last_half = read_flag(in);
   m.last_pass = read_flag(in);
+  m.finisher = in.number<std::int32_t>();
   m.forward.resize(in.count(kSmallestShape));
   for (TensorShape& shape : m.forward) shape = read_shape(in);
   if (read_flag(in)) m.back = read_shape(in);
   if (read_flag(in)) m.admits = in.text();
   m.note = in.text();
   m.error = in.text();
+  if (read_flag(in)) m.rider = read_rider(in);
 }
 
 void write(wire::Writer& out, const Trouble& m) {

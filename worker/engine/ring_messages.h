@@ -22,6 +22,13 @@ enum class SlotKind : std::uint8_t {
   stop     // no slot follows
 };
 
+/// The last state of a unit, on its way from stage 0 to the stage that decodes it, beside what the slot holds.
+struct Rider {
+  std::uint64_t unit = 0;
+  std::int32_t stage = 0;
+  TensorShape state;
+};
+
 /// Stage 0 to all others.
 struct Slot {
   SlotKind kind = SlotKind::empty;
@@ -29,11 +36,13 @@ struct Slot {
   std::uint64_t unit = 0;  // Unit::index
   std::int32_t half = 0, pass = 0;
   bool last_half = false, last_pass = false;
+  std::int32_t finisher = 0;          // of a unit's last slot: the stage that decodes and offers
   std::vector<TensorShape> forward;   // to the next stage: hidden, then Crossing::side
   std::optional<TensorShape> back;    // from the last stage to the first
   std::optional<std::string> admits;  // the unit itself, encoded, where the slot is its first
   std::string note;                   // Model::note, with `admits`
   std::string error;
+  std::optional<Rider> rider;
 };
 
 /// A stage to stage 0: the unit has failed here and may as well be dropped.
@@ -45,7 +54,7 @@ struct Trouble {
 struct Ended {
   std::uint64_t unit = 0;
 };
-/// Every other stage to the last one, behind its last slot of a unit: empty, or why the unit's results are none.
+/// Every other stage to the finisher, behind its last slot of a unit: empty, or why the unit's results are none.
 struct Verdict {
   std::uint64_t unit = 0;
   std::string error;

@@ -1,6 +1,6 @@
 #pragma once
-// The last stage's way out of the ring: a unit whose passes are done is decoded beside the ring, and is finished once
-// every other stage has said whether it was well there.
+// A stage's way out of the ring: a unit whose passes are done is decoded beside the ring, and is finished once every
+// other stage has said whether it was well there.
 
 #include <cstdint>
 #include <deque>

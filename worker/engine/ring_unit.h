@@ -17,8 +17,8 @@ struct RingUnit {
   bool announced = false;                // first stage: the others know it
   bool entered = false;                  // first stage: compute waits for what `begin` made
   bool ended = false;                    // before its last pass: known here
-  std::shared_ptr<SideWork::Task> side;  // first stage: begin; last stage: finish
-  std::vector<Result> results;           // last stage
+  std::shared_ptr<SideWork::Task> side;  // first stage: begin; where it is finished: finish
+  std::vector<Result> results;           // where it is finished
 };
 
 }  // namespace trireme

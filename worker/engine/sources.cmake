@@ -1,6 +1,7 @@
 target_sources(trireme_worker_core PRIVATE
   engine/guidance_pair.cpp
   engine/pipeline.cpp
+  engine/ring_entry.cpp
   engine/ring_messages.cpp
   engine/ring_results.cpp
   engine/side_work.cpp

@@ -33,10 +33,15 @@ void one_pass(Model& model, bool first, bool last, const Unit& unit) {
     if (last) model.leave(*session, half, slices);
     run(slices);
   }
-  if (!last) return;
+  if (last) {
+    model.advance(*session, slices);
+    run(slices);
+  } else if (model.finishes_anywhere()) {
+    session->state = zeros(model.crossing(*session, 0).state);
+  } else {
+    return;
+  }
   std::vector<Result> results;
-  model.advance(*session, slices);
-  run(slices);
   model.finish(*session, slices, results);
   run(slices);
 }

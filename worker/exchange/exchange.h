@@ -6,7 +6,7 @@
 //   worker: allocates, READY(seq), flushed, half    rank 0: half after READY; all READYs of a pass form one group
 //
 // So rank 0 never waits for an absent peer, and waits form a star without cycles. Rank 0's own share passes the same
-// states with a copy. In a replica of several ranks units go to the first and results come from the last; what happens
+// states with a copy. In a replica of several ranks units go to the first and results come from any; what happens
 // between them is the engine's. Every rank makes one Exchange; the functions under "rank 0" are for the coordinator.
 // Single thread; nothing waits, except `scatter_first` (Collective).
 

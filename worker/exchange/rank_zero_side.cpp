@@ -49,10 +49,9 @@ RankZeroSide::Held& RankZeroSide::held_by(int rank, std::uint64_t unit) {
 }
 
 void RankZeroSide::handle(int from, const message::Offer& offer) {
-  if (from != layout_.last_rank(layout_.replica_of(from))) refuse("results come from the last rank of a replica");
   held_by(from, offer.unit).state = Held::State::offered;
   if (offer.bytes == 0) refuse("no bytes");
-  replica_of(from).offers.push_back(offer);
+  replica_of(from).offers.push_back({from, offer});
 }
 
 void RankZeroSide::handle(int from, const message::Ready& ready) {
@@ -131,10 +130,9 @@ bool RankZeroSide::grant_results() {
   const std::size_t first = next_offer_;
   for (std::size_t i = 0; i < replicas_.size(); ++i) {
     const std::size_t index = (first + i) % replicas_.size();
-    const int rank = layout_.last_rank(static_cast<int>(index));
     Replica& from = replicas_[index];
-    if (peer(rank).transferring || from.offers.empty()) continue;
-    const message::Offer offer = from.offers.front();
+    if (from.offers.empty() || peer(from.offers.front().rank).transferring) continue;
+    const auto [rank, offer] = from.offers.front();
     auto buffer = pool_.take(offer.bytes);
     if (!buffer) {
       next_offer_ = index;

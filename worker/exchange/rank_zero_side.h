@@ -48,10 +48,14 @@ class RankZeroSide {
     Unit unit;
     State state = State::coming;
   };
+  struct Offered {
+    int rank = 0;
+    message::Offer offer;
+  };
   struct Replica {
     std::deque<Unit> refills;            // no grant yet
     std::map<std::uint64_t, Held> held;  // sent and not delivered or returned
-    std::deque<message::Offer> offers;   // no grant yet
+    std::deque<Offered> offers;          // no grant yet
     bool recalled = false;
     std::vector<Unit> recalled_refills;  // join the answer
   };

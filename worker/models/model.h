@@ -126,12 +126,15 @@ class Model {
   /// The other stages of a cut model, where the last one advances: brings `pass`, `halves` and whatever else counts
   /// passes to those of the next pass.
   virtual void follow(Session& session, Slices& slices);
-  /// Last stage: decodes; `results` is filled, one per item in the unit's order, when the slices have run.
+  /// Last stage: decodes; `results` is filled, one per item in the unit's order, when the slices have run. Any stage
+  /// where `finishes_anywhere`.
   virtual void finish(Session& session, Slices& slices, std::vector<Result>& results) = 0;
 
   // Models that can be cut over several ranks; for the others ConfigError(parallel.stages).
   /// Of the coming half, once the slices of `begin` or `begin_later` have run.
   virtual Crossing crossing(const Session& session, int half) const;
+  /// `finish` needs no more than the last state, and every stage holds what it takes: stages share the decoding.
+  virtual bool finishes_anywhere() const { return false; }
   /// What the first stage found out in the slices of `begin` and the later ones need for `begin_later`.
   virtual std::string note(const Session& session) const;
   /// `begin` on the later stages.

@@ -11,7 +11,8 @@ namespace trireme {
 MeasuredRing measure_ring(const std::vector<const RankReport*>& stages) {
   MeasuredRing ring;
   SlotSeconds own(stages.size());
-  double first = 0, last = 0, last_slot = 0, last_decode = 0;
+  std::vector<double> last_slot(stages.size(), 0), decoding(stages.size(), 0), ends(stages.size(), 0);
+  double first = 0;
   bool any = false;
   for (std::size_t stage = 0; stage < stages.size(); ++stage) {
     for (const Span& span : stages[stage]->spans) {
@@ -22,20 +23,24 @@ MeasuredRing measure_ring(const std::vector<const RankReport*>& stages) {
         if (own[stage].size() <= slot) own[stage].resize(slot + 1, -1);
         own[stage][slot] = span.seconds;
         first = any ? std::min(first, span.begin) : span.begin;
-        last_slot = std::max(last_slot, end);
+        last_slot[stage] = std::max(last_slot[stage], end);
         any = true;
-      } else if (stage + 1 == stages.size() && end > last) {
-        last_decode = span.seconds;
+      } else if (span.kind != SpanKind::encode) {
+        decoding[stage] += span.seconds;
       }
-      last = std::max(last, end);
+      ends[stage] = std::max(ends[stage], end);
     }
   }
   if (!any) return ring;
   std::size_t slots = 0;
   for (const auto& stage : own) slots = std::max(slots, stage.size());
-  for (auto& stage : own) stage.resize(slots + 1, -1);
-  if (last > last_slot) own.back().back() = std::min(last_decode, last - last_slot);
-  ring.seconds = last - first;
+  // What a stage has left to decode behind its last slot: one beat behind all others.
+  for (std::size_t stage = 0; stage < stages.size(); ++stage) {
+    own[stage].resize(slots + stages.size(), -1);
+    const double left = std::min(decoding[stage], ends[stage] - last_slot[stage]);
+    if (left > 0) own[stage][slots + stages.size() - 1 - stage] = left;
+  }
+  ring.seconds = *std::max_element(ends.begin(), ends.end()) - first;
   ring.loss = ring_loss(own, ring.seconds);
   return ring;
 }

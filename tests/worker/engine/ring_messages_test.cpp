@@ -19,6 +19,8 @@ Slot full_slot() {
   slot.admits = std::string("a unit\0with a NUL", 17);
   slot.note = "prompts";
   slot.error = "why";
+  slot.finisher = 2;
+  slot.rider = Rider{6, 1, {at::kFloat, {16, 128, 128}}};
   return slot;
 }
 
@@ -37,6 +39,11 @@ TEST(RingMessages, ComeBackAsTheyWere) {
   EXPECT_EQ(got.admits, sent.admits);
   EXPECT_EQ(got.note, sent.note);
   EXPECT_EQ(got.error, sent.error);
+  EXPECT_EQ(got.finisher, sent.finisher);
+  ASSERT_TRUE(got.rider);
+  EXPECT_EQ(got.rider->unit, 6u);
+  EXPECT_EQ(got.rider->stage, 1);
+  EXPECT_EQ(got.rider->state, sent.rider->state);
   EXPECT_EQ(std::get<Verdict>(decode(encode(Verdict{5, "ill"}))).error, "ill");
   EXPECT_EQ(std::get<Trouble>(decode(encode(Trouble{5, "ill"}))).unit, 5u);
   EXPECT_EQ(std::get<Ended>(decode(encode(Ended{9}))).unit, 9u);

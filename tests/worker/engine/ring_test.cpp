@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <random>
 
@@ -27,7 +28,8 @@ struct Script {
   std::vector<Unit> units;
   std::size_t depth = 4;  // units that a replica holds
   std::optional<int> micro_batches;
-  int drain_after = 0;  // deliveries; 0: never
+  int drain_after = 0;   // deliveries; 0: never
+  bool tensors = false;  // the last stage finishes all
 };
 
 int below(Random& random, int limit) { return static_cast<int>(random() % static_cast<std::uint64_t>(limit)); }
@@ -61,13 +63,14 @@ Script random_script(std::uint64_t seed, int stages, int replicas) {
   script.depth = 1 + static_cast<std::size_t>(below(random, stages + 3));
   if (below(random, 2) == 0) script.micro_batches = 1 + below(random, stages + 2);
   if (below(random, 5) == 0) script.drain_after = 1 + below(random, 5);
+  script.tensors = below(random, 2) == 0;
   return script;
 }
 
 /// What the whole model makes of a unit.
-Result expected(const Unit& unit) {
+Result expected(const Unit& unit, bool tensors) {
   Job job;
-  job.output.tensors = true;
+  job.output.tensors = tensors;
   const auto model = make_fake_model({job, at::kCPU, at::kFloat});
   Result result;
   result.id = unit.items[0].id;
@@ -120,6 +123,7 @@ void require_equal(const Result& result, const Result& wanted) {
 
 struct Counts {
   int delivered = 0, failed = 0, left_over = 0;
+  std::array<int, 4> finished{};  // by each stage
 };
 
 /// Rank 0: hands out units as replicas have room, checks what comes back, ends the job.
@@ -141,7 +145,7 @@ class Coordinator {
   void progress(Exchange& exchange) {
     while (auto delivery = exchange.take_delivery()) {
       require(delivery->results.size() == 1, "not one result");
-      require_equal(delivery->results[0], expected(script_.units[delivery->unit]));
+      require_equal(delivery->results[0], expected(script_.units[delivery->unit], script_.tensors));
       --in_hand_[static_cast<std::size_t>(delivery->from)];
       ++counts_.delivered;
       ++delivered_;
@@ -187,7 +191,7 @@ class Coordinator {
 
 void run_rank(Transport& transport, Transport& replica, const Script& script, Counts& counts) {
   Job job;
-  job.output.tensors = true;
+  job.output.tensors = script.tensors;
   const Stage stage{replica.rank(), replica.size(), script.cuts};
   const auto model = make_fake_model({job, at::kCPU, at::kFloat, stage});
   PipelineEngine engine(*model, replica, {.exchange = &transport, .micro_batches = script.micro_batches});
@@ -202,7 +206,10 @@ void run_rank(Transport& transport, Transport& replica, const Script& script, Co
     while (auto unit = exchange.next_unit()) engine.submit(std::move(*unit));
     if (exchange.recall_wanted()) exchange.return_units(engine.recall());
     engine.progress();
-    while (auto finished = engine.take()) exchange.offer(std::move(*finished));
+    while (auto finished = engine.take()) {
+      ++counts.finished[static_cast<std::size_t>(replica.rank())];
+      exchange.offer(std::move(*finished));
+    }
     if (coordinator) coordinator->progress(exchange);
   }
   engine.stop();
@@ -230,6 +237,7 @@ TEST_P(Ring, GivesTheBitsOfTheWholeModelOverAThousandSchedules) {
   EXPECT_GT(counts.delivered, 3000);
   EXPECT_GT(counts.failed, 300);
   EXPECT_GT(counts.left_over, 30);
+  for (int stage = 0; stage < stages; ++stage) EXPECT_GT(counts.finished[static_cast<std::size_t>(stage)], 300);
 }
 
 }  // namespace

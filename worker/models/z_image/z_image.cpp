@@ -40,12 +40,14 @@ class ZImage final : public Model {
     check_fit(files);
     if (stage_.first()) encoder_.want(wanted["text_encoder"]);
     transformer_.want(wanted["transformer"], stage_);
-    if (stage_.last()) vae_.want(wanted["vae"], PartConfig(files, "vae"));
+    if (stage_.last() || !tensors_) vae_.want(wanted["vae"], PartConfig(files, "vae"));
   }
 
   at::Device device() const override { return device_; }
   int layer_count() const override { return static_cast<int>(transformer_.config().layers); }
   Layers own_layers() const override { return stage_.layers(layer_count()); }
+  /// Features, which are written beside the picture, come no further than the last stage.
+  bool finishes_anywhere() const override { return !tensors_; }
 
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override;
   void enter(Session& session, int half, Slices& slices) override;
