@@ -77,11 +77,13 @@ struct Job {
     std::string images = "png";  // png | none
     bool png_metadata = true;
     bool tensors = false;
-    std::string write = "gathered";  // gathered (rank 0 writes) | local (each rank writes what it made)
+    std::string write = "gathered";      // gathered (rank 0 writes) | local (each rank writes what it made)
+    std::filesystem::path metrics_file;  // Prometheus text, replaced at every interval; empty: none
   } output;
 
   struct Monitor {
     double interval_seconds = 5;
+    double gpu_memory_percent = 90, gpu_temperature_c = 85, ram_percent = 90;  // an alert above
   } monitor;
 
   struct Limits {

@@ -152,9 +152,6 @@ JobKey later(std::string_view section, std::string_view name, T only, Kind<T> ki
   return {section, name, read, [only, kind] { return kind.show(only); }};
 }
 
-JobKey later_text(std::string_view section, std::string_view name) {
-  return later<std::string>(section, name, "", text());
-}
 JobKey later_auto(std::string_view section, std::string_view name) {
   return later<std::optional<std::string>>(section, name, std::nullopt, or_auto(text()));
 }
@@ -223,12 +220,12 @@ std::vector<JobKey> keys_of(Job& job) {
       key("output", "png_metadata", output.png_metadata, flag()),
       key("output", "tensors", output.tensors, flag()),
       key("output", "write", output.write, choice({"gathered", "local"})),
-      later_text("output", "metrics_file"),
+      key("output", "metrics_file", output.metrics_file, path()),
 
       key("monitor", "interval_seconds", monitor.interval_seconds, number(0.1, 86'400)),
-      later("monitor", "gpu_memory_percent", 90.0, number(0, 100)),
-      later("monitor", "gpu_temperature_c", 85.0, number(0, 200)),
-      later("monitor", "ram_percent", 90.0, number(0, 100)),
+      key("monitor", "gpu_memory_percent", monitor.gpu_memory_percent, number(0, 100)),
+      key("monitor", "gpu_temperature_c", monitor.gpu_temperature_c, number(0, 200)),
+      key("monitor", "ram_percent", monitor.ram_percent, number(0, 100)),
 
       key("limits", "max_attempts", limits.max_attempts, whole(1, 100)),
       key("limits", "stall_timeout_seconds", limits.stall_timeout_seconds, number_above(0, 1e7)),

@@ -2,10 +2,64 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/errors.h"
 #include "common/files.h"
 #include "common/utc.h"
 
 namespace trireme {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kMaxBytes = 64u << 20;
+
+/// null: not known.
+template <class Number>
+void get_known(const Json& json, const char* name, Number& into) {
+  if (!json.at(name).is_null()) json.at(name).get_to(into);
+}
+
+Status from_json(const Json& json) {
+  Status status;
+  json.at("state").get_to(status.state);
+  status.exit_code = json.value("exit_code", 0);
+  json.at("updated").get_to(status.updated);
+  json.at("run_id").get_to(status.run_id);
+  json.at("launch").get_to(status.launch);
+  json.at("host").get_to(status.host);
+  json.at("pid").get_to(status.pid);
+  json.at("world").get_to(status.world);
+  json.at("total").get_to(status.total);
+  json.at("done").get_to(status.done);
+  json.at("failed").get_to(status.failed);
+  json.at("seconds").get_to(status.seconds);
+  json.at("items_per_second").get_to(status.items_per_second);
+  status.tokens = json.value("tokens", std::uint64_t{0});
+  status.tokens_per_second = json.value("tokens_per_second", 0.0);
+  get_known(json, "seconds_left", status.seconds_left);
+  get_known(json, "slowest_rank", status.slowest_rank);
+  for (const Json& row : json.at("replicas")) {
+    status.replicas.push_back({row.at("in_hand").get<int>(), row.at("done").get<std::uint64_t>(),
+                               row.at("busy_seconds").get<double>(), row.at("slow").get<bool>()});
+  }
+  json.at("nodes").get_to(status.nodes);
+  for (const Json& row : json.at("alerts")) {
+    status.alerts.push_back({row.at("kind").get<std::string>(), row.value("host", ""), row.value("device", -1),
+                             row.at("text").get<std::string>()});
+  }
+  return status;
+}
+
+}  // namespace
+
+Status read_status(const std::filesystem::path& file) {
+  const std::string text = read_file(file, kMaxBytes);
+  try {
+    return from_json(Json::parse(text));
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(ExitCode::bad_data, file.string() + ": not the status of a job of this version: " + e.what());
+  }
+}
 
 void write_status(const std::filesystem::path& file, const Status& status) {
   nlohmann::ordered_json json;
@@ -30,6 +84,25 @@ void write_status(const std::filesystem::path& file, const Status& status) {
       status.seconds_left < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(status.seconds_left);
   json["slowest_rank"] =
       status.slowest_rank < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(status.slowest_rank);
+  json["replicas"] = nlohmann::ordered_json::array();
+  for (const ReplicaStatus& replica : status.replicas) {
+    nlohmann::ordered_json row;
+    row["in_hand"] = replica.in_hand;
+    row["done"] = replica.done;
+    row["busy_seconds"] = replica.busy_seconds;
+    row["slow"] = replica.slow;
+    json["replicas"].push_back(row);
+  }
+  json["nodes"] = status.nodes;
+  json["alerts"] = nlohmann::ordered_json::array();
+  for (const Alert& alert : status.alerts) {
+    nlohmann::ordered_json row;
+    row["kind"] = alert.kind;
+    if (!alert.host.empty()) row["host"] = alert.host;
+    if (alert.device >= 0) row["device"] = alert.device;
+    row["text"] = alert.text;
+    json["alerts"].push_back(row);
+  }
   write_file(file, json.dump(1) + "\n", Durability::renamed);
 }
 

@@ -15,6 +15,7 @@
 #include "launcher/sheet.h"
 #include "launcher/slurm.h"
 #include "launcher/tokenize.h"
+#include "launcher/top.h"
 #include "launcher/verify.h"
 #include "launcher/worker_path.h"
 
@@ -49,6 +50,7 @@ int main(int argc, char** argv) {
   add_sheet(app);
   add_slurm(app);
   add_tokenize(app);
+  add_top(app);
   add_verify(app);
   try {
     app.parse(argc, argv);

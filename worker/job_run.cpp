@@ -30,6 +30,8 @@
 #include "worker/loop.h"
 #include "worker/models/load.h"
 #include "worker/monitor/monitor.h"
+#include "worker/monitor/node_reader.h"
+#include "worker/monitor/node_sampler.h"
 #include "worker/monitor/rank_report.h"
 #include "worker/monitor/trace.h"
 #include "worker/output/writers.h"
@@ -180,6 +182,20 @@ void warm_up_model(at::Device device, const Stage& stage, Model& model, const st
   if (!bytes.empty()) warm_up(model, stage.first(), stage.last(), codec::decode_units(bytes).at(0));
 }
 
+/// One rank of each node watches it; nothing on the others.
+std::unique_ptr<NodeSampler> watch_node(const Job& job, const Launch& launch) {
+  if (launch.local_rank != 0) return nullptr;
+  const NodeReader::Settings settings{.host = launch.host, .disk = job.output.directory};
+  const auto reader = std::make_shared<NodeReader>(settings);
+  return std::make_unique<NodeSampler>([reader] { return reader->sample(); }, job.monitor.interval_seconds);
+}
+
+/// What is new of the node, for rank 0; empty: nothing.
+std::string news_of(NodeSampler* sampler) {
+  const auto sample = sampler == nullptr ? std::nullopt : sampler->take();
+  return sample ? to_line(*sample) : "";
+}
+
 RankReport rank_report(const Launch& launch, at::Device device, const LoopReport& loop, const Traffic& traffic) {
   RankReport report;
   report.rank = launch.rank;
@@ -244,6 +260,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   open_log(job, launch, setup.launch, directory.get());
   log_warnings(plan);
   if (const auto advice = binding_advice(launch, job.parallel.threads)) log::warning(*advice);
+  const std::unique_ptr<NodeSampler> node = watch_node(job, launch);
   watchdog.beat();
 
   watchdog.set_stage("loading the model");
@@ -265,7 +282,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   const std::unique_ptr<Engine> engine = make_engine(job, *loaded.model, *transport, replica.get());
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
-  LoopParts parts{*transport, exchange, *engine, nullptr, watchdog, {}, output.get()};
+  LoopParts parts{*transport, exchange, *engine,      nullptr,
+                  watchdog,   {},       output.get(), [&node] { return news_of(node.get()); }};
   const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
   transport->barrier();  // so that the ranks' clocks of spans begin together
   const double clock = steady_seconds();

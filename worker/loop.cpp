@@ -97,7 +97,7 @@ LoopReport run_loop(LoopParts parts, const LoopSettings& settings) {
     if (time >= next_interval || (time >= next_news && tokens != tokens_told)) {
       next_news = time + kNews;
       tokens_told = tokens;
-      parts.exchange.send_pulse(tokens);
+      parts.exchange.send_pulse(tokens, parts.node ? parts.node() : "");
     }
     if (time >= next_interval) {
       next_interval = time + interval;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "common/errors.h"
 #include "worker/dispatch/coordinator.h"
@@ -23,6 +24,7 @@ struct LoopParts {
   Watchdog& watchdog;
   std::function<void(double seconds)> monitor;  // rank 0, cheap: called in every pass
   LocalOutput* output = nullptr;                // where ranks write what they made
+  std::function<std::string()> node;            // of the rank that watches its node: for the next pulse, cheap
 };
 
 struct LoopSettings {

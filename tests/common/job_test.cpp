@@ -149,10 +149,8 @@ TEST_F(JobFile, ReadsASplitAsAListOrBehindSet) {
 }
 
 TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
-  for (const char* override :
-       {"model.dtype=fp8", "memory.vae_slicing=false", "memory.offload=layers", "memory.allocator=native",
-        "memory.on_oom=degrade", "output.metrics_file=m.prom", "monitor.gpu_memory_percent=80",
-        "monitor.gpu_temperature_c=80", "monitor.ram_percent=50"}) {
+  for (const char* override : {"model.dtype=fp8", "memory.vae_slicing=false", "memory.offload=layers",
+                               "memory.allocator=native", "memory.on_oom=degrade"}) {
     EXPECT_THAT(set_error(override), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
   }
   EXPECT_THAT(set_error("model.dtype=float16"), AllOf(HasSubstr("black pictures"), HasSubstr("use bfloat16")));

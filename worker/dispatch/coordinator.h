@@ -70,6 +70,10 @@ class Coordinator {
   std::uint64_t done() const { return done_; }
   std::uint64_t failed() const { return failed_; }
   const std::vector<ReplicaTotals>& totals() const { return totals_; }
+  /// Units a replica holds now.
+  int in_hand(int replica) const { return parts_.dispatcher.in_hand(replica); }
+  /// More than 1.5 times as slow as the median of all.
+  const std::set<int>& slow_replicas() const { return slow_; }
   /// The first 100 000.
   const std::vector<ResultSpan>& result_spans() const { return result_spans_; }
   /// By id, of this job and before.

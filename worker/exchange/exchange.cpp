@@ -48,6 +48,7 @@ struct Exchange::Impl {
   std::optional<RankZeroSide> rank_zero;
   std::vector<double> heard;          // when, of each rank
   std::vector<std::uint64_t> tokens;  // of each rank, by its last pulse
+  std::map<int, std::string> nodes;   // the same, of those that have sent any
 };
 
 RankZeroSide& Exchange::Impl::coordinator() {
@@ -86,6 +87,7 @@ void Exchange::Impl::dispatch(int from, const message::Any& message) {
                  [&](const message::Pulse& m) {
                    if (!rank_zero && from != 0) throw Error(ExitCode::internal, "only rank 0 may say this");
                    tokens[static_cast<std::size_t>(from)] = m.tokens;
+                   if (!m.node.empty()) nodes[from] = m.node;
                  }},
       message);
 }
@@ -165,11 +167,15 @@ void Exchange::ask_to_drain() {
   if (!impl_->ending()) impl_->transport.send(0, message::encode(message::Drain{}));
 }
 
-void Exchange::send_pulse(std::uint64_t tokens) {
+void Exchange::send_pulse(std::uint64_t tokens, std::string node) {
   if (impl_->ending()) return;  // nobody listens any more
   Transport& transport = impl_->transport;
   impl_->tokens[static_cast<std::size_t>(transport.rank())] = tokens;
-  if (transport.rank() != 0) transport.send(0, message::encode(message::Pulse{tokens}));
+  if (transport.rank() != 0) {
+    transport.send(0, message::encode(message::Pulse{tokens, std::move(node)}));
+  } else if (!node.empty()) {
+    impl_->nodes[0] = std::move(node);
+  }
   for (int rank = 1; transport.rank() == 0 && rank < transport.size(); ++rank) {
     transport.send(rank, message::encode(message::Pulse{}));
   }
@@ -184,6 +190,8 @@ double Exchange::seconds_since_heard_from(int rank) const {
 std::uint64_t Exchange::tokens() const {
   return std::accumulate(impl_->tokens.begin(), impl_->tokens.end(), std::uint64_t{0});
 }
+
+const std::map<int, std::string>& Exchange::nodes() const { return impl_->nodes; }
 
 bool Exchange::outstanding() const {
   return impl_->worker.outstanding() || (impl_->rank_zero && impl_->rank_zero->outstanding());

@@ -13,8 +13,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "common/errors.h"
@@ -63,8 +65,8 @@ class Exchange {
   void return_units(std::vector<Unit> units);
   void ask_to_drain();  // this rank got USR1: tells rank 0
   /// A sign of life: a worker's to rank 0, rank 0's to all, so that a stopped rank 0 is noticed too. `tokens`: what
-  /// this rank has written so far.
-  void send_pulse(std::uint64_t tokens = 0);
+  /// this rank has written so far. `node`: how its node is, when there is news, as common/node_sample.h writes it.
+  void send_pulse(std::uint64_t tokens = 0, std::string node = "");
   double seconds_since_heard_from(int rank) const;  // any message counts; rank 0 hears all, a worker only rank 0
   bool outstanding() const;                         // results, grants or transfers not complete: not idle
 
@@ -85,6 +87,8 @@ class Exchange {
   std::optional<Returned> take_returned();
   bool drain_asked() const;      // some rank asked
   std::uint64_t tokens() const;  // of all ranks, as of their last pulses
+  /// The last news of each node, by the rank that sent them.
+  const std::map<int, std::string>& nodes() const;
   /// When all credits are home and the writers are durable: Error(internal) while a unit is out or a delivery waits.
   void finish(ExitCode code);
 

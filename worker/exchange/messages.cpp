@@ -51,8 +51,14 @@ void write(wire::Writer&, const FinishAck&) {}
 void read(wire::Reader&, FinishAck&) {}
 void write(wire::Writer&, const Recall&) {}
 void read(wire::Reader&, Recall&) {}
-void write(wire::Writer& out, const Pulse& m) { out.number(m.tokens); }
-void read(wire::Reader& in, Pulse& m) { m.tokens = in.number<std::uint64_t>(); }
+void write(wire::Writer& out, const Pulse& m) {
+  out.number(m.tokens);
+  out.text(m.node);
+}
+void read(wire::Reader& in, Pulse& m) {
+  m.tokens = in.number<std::uint64_t>();
+  m.node = in.text();
+}
 
 void write(wire::Writer& out, const Grant& m) {
   out.number(m.seq);

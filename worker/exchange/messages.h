@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace trireme::message {
 // Both ways between a worker and rank 0: still there.
 struct Pulse {
   std::uint64_t tokens = 0;  // a worker's, written so far
+  std::string node;          // of the worker that watches its node; empty: no news
 };
 
 // A worker to rank 0.

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 #include "common/log.h"
 #include "common/results.h"
+#include "worker/monitor/metrics_file.h"
 #include "worker/monitor/pipeline_report.h"
 
 namespace trireme {
@@ -55,7 +57,30 @@ Status Monitor::status(const ProgressState& progress) const {
   status.tokens_per_second = tokens_per_second(progress);
   status.seconds_left = seconds_left(progress);
   status.slowest_rank = progress.slowest_rank;
+  const auto& totals = subject_.coordinator.totals();
+  for (std::size_t index = 0; index < totals.size(); ++index) {
+    const int replica = static_cast<int>(index);
+    const PhaseSeconds& seconds = totals[index].seconds;
+    status.replicas.push_back({subject_.coordinator.in_hand(replica), totals[index].items,
+                               std::accumulate(seconds.begin(), seconds.end(), 0.0),
+                               subject_.coordinator.slow_replicas().contains(replica)});
+  }
+  for (const auto& [rank, line] : subject_.exchange.nodes()) status.nodes.push_back(node_sample(line));
+  status.alerts = find_alerts(status.nodes, status.replicas, subject_.job.monitor);
   return status;
+}
+
+void Monitor::publish(const Status& status) {
+  alert_log_.say_new(status.alerts);
+  write_status(subject_.directory.paths().status(), status);
+  const std::filesystem::path& metrics = subject_.job.output.metrics_file;
+  if (metrics.empty() || metrics_lost_) return;
+  try {
+    write_metrics(metrics, status);
+  } catch (const Error& e) {  // nobody loses a job to its metrics
+    metrics_lost_ = true;
+    log::warning("no more metrics in this job (output.metrics_file)", {{"cause", e.what()}});
+  }
 }
 
 Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) const {
@@ -107,7 +132,7 @@ void Monitor::update(double seconds) {
   line_.update(now);
   if (seconds < next_status_) return;
   next_status_ = seconds + subject_.job.monitor.interval_seconds;
-  write_status(subject_.directory.paths().status(), status(now));
+  publish(status(now));
   log::flush();
 }
 
@@ -121,7 +146,7 @@ void Monitor::finish(ExitCode code, const std::vector<RankReport>& ranks) {
   Status last = status(now);
   last.state = "ended";
   last.exit_code = static_cast<int>(code);
-  write_status(paths.status(), last);
+  publish(last);
   std::fprintf(stderr, "%s", closing_table(total).c_str());
   if (total.text) {
     std::fprintf(stderr, "trireme: answers are in %s\n", paths.results().c_str());

@@ -1,11 +1,12 @@
 #pragma once
-// Rank 0's view of a running job: the progress line, status.json, and at the end results.jsonl, summary.json and the
-// closing table. Reads what the coordinator knows; never touches a GPU.
+// Rank 0's view of a running job: the progress line, alerts, status.json, the metrics file, and at the end
+// results.jsonl, summary.json and the closing table. Reads what the coordinator knows; never touches a GPU.
 
 #include "common/run_directory.h"
 #include "common/status.h"
 #include "common/summary.h"
 #include "worker/dispatch/coordinator.h"
+#include "worker/monitor/alerts.h"
 #include "worker/monitor/progress.h"
 #include "worker/monitor/rank_report.h"
 #include "worker/plan.h"
@@ -35,12 +36,16 @@ class Monitor {
  private:
   ProgressState progress(double seconds) const;
   Status status(const ProgressState& progress) const;
+  /// status.json and the metrics file, and new alerts into the log.
+  void publish(const Status& status);
   Summary summary(ExitCode code, const std::vector<RankReport>& ranks) const;
 
   const Subject subject_;
   ProgressLine line_;
   const std::uint64_t settled_before_;
+  AlertLog alert_log_;
   double next_status_ = 0;  // seconds since the loop began
+  bool metrics_lost_ = false;
 };
 
 }  // namespace trireme

@@ -1,0 +1,86 @@
+#include "tests/worker/monitor/fake_nvml.h"
+
+#include <cstdio>
+
+namespace {
+
+using trireme::test::FakeGpu;
+constexpr int kNotSupported = 3, kLost = 15;
+
+trireme::test::FakeNvml& state() { return *fake_nvml(); }
+
+template <class Number>
+int answer(void* device, Number* into, Number value) {
+  if (static_cast<FakeGpu*>(device)->lost) return kLost;
+  *into = value;
+  return 0;
+}
+
+FakeGpu& of(void* device) { return *static_cast<FakeGpu*>(device); }
+
+}  // namespace
+
+extern "C" {
+
+struct FakeUtilization {
+  unsigned gpu, memory;
+};
+struct FakeMemory {
+  unsigned long long total, free, used;
+};
+
+trireme::test::FakeNvml* fake_nvml() {
+  static trireme::test::FakeNvml fake;
+  return &fake;
+}
+
+int nvmlInit_v2() {
+  if (state().init_result == 0) ++state().started;
+  return state().init_result;
+}
+int nvmlShutdown() {
+  --state().started;
+  return 0;
+}
+int nvmlDeviceGetCount_v2(unsigned* count) {
+  *count = state().gpus;
+  return 0;
+}
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) {
+  *device = &state().gpu[index];
+  return 0;
+}
+int nvmlDeviceGetUUID(void* device, char* text, unsigned length) {
+  std::snprintf(text, length, "GPU-%td", static_cast<FakeGpu*>(device) - state().gpu);
+  return 0;
+}
+int nvmlDeviceGetName(void*, char* text, unsigned length) {
+  std::snprintf(text, length, "Fake GPU");
+  return 0;
+}
+int nvmlDeviceGetUtilizationRates(void* device, FakeUtilization* into) {
+  return answer(device, into, FakeUtilization{of(device).utilization, 0});
+}
+int nvmlDeviceGetMemoryInfo(void* device, FakeMemory* into) {
+  const FakeGpu& gpu = of(device);
+  return answer(device, into, FakeMemory{gpu.memory_total, gpu.memory_total - gpu.memory_used, gpu.memory_used});
+}
+int nvmlDeviceGetTemperature(void* device, int sensor, unsigned* into) {
+  return sensor == 0 ? answer(device, into, of(device).temperature) : kNotSupported;
+}
+int nvmlDeviceGetPowerUsage(void* device, unsigned* into) { return answer(device, into, of(device).milliwatts); }
+int nvmlDeviceGetTotalEnergyConsumption(void* device, unsigned long long* into) {
+  return answer(device, into, of(device).millijoules);
+}
+int nvmlDeviceGetClockInfo(void* device, int clock, unsigned* into) {
+  return clock == 1 ? answer(device, into, of(device).sm_mhz) : kNotSupported;
+}
+int nvmlDeviceGetCurrentClocksThrottleReasons(void* device, unsigned long long* into) {
+  return answer(device, into, of(device).throttle_reasons);
+}
+int nvmlDeviceGetTotalEccErrors(void* device, int kind, int counter, unsigned long long* into) {
+  if (!of(device).has_ecc || counter != 0) return kNotSupported;
+  return answer(device, into, kind == 0 ? of(device).corrected : of(device).uncorrected);
+}
+
+}  // extern "C"
