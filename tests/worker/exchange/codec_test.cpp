@@ -201,7 +201,7 @@ std::vector<message::Any> one_of_each() {
           message::Grant{5, Direction::receive, 3, 100},
           message::Recall{},
           message::Finish{ExitCode::stopped_early},
-          message::Pulse{}};
+          message::Pulse{7, "a node"}};
 }
 
 TEST(Messages, ComeBackAsTheyWere) {
@@ -216,6 +216,7 @@ TEST(Messages, ComeBackAsTheyWere) {
   EXPECT_EQ(std::get<message::Returned>(back[2]).units, (std::vector<std::uint64_t>{1, 2, 3}));
   EXPECT_EQ(std::get<message::Grant>(back[5]).direction, Direction::receive);
   EXPECT_EQ(std::get<message::Finish>(back[7]).code, ExitCode::stopped_early);
+  EXPECT_EQ(std::get<message::Pulse>(back[8]).node, "a node");
 }
 
 TEST(Messages, AreRefusedWhenCutOrTooLong) {

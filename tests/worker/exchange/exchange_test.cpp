@@ -266,6 +266,24 @@ TEST(Exchange, PulsesTellHowManyTokensAllRanksHaveWritten) {
   });
 }
 
+TEST(Exchange, KeepsTheLastNewsOfEachNodeByTheRankThatSentThem) {
+  strict::run({.ranks = 3, .seed = 2}, [&](Transport& transport, Transport&) {
+    Exchange exchange(transport, {});
+    exchange.scatter_first(transport.rank() == 0 ? std::vector<std::vector<Unit>>{{}, {}, {}}
+                                                 : std::vector<std::vector<Unit>>{});
+    const bool watches = transport.rank() != 1;  // rank 1 is on the node of rank 0
+    exchange.send_pulse(0, watches ? "old" : "");
+    exchange.send_pulse(0, watches ? "of " + std::to_string(transport.rank()) : "");
+    exchange.send_pulse(1);  // no news
+    if (transport.rank() == 0) {
+      while (exchange.tokens() != 3) exchange.progress();
+      EXPECT_EQ(exchange.nodes(), (std::map<int, std::string>{{0, "of 0"}, {2, "of 2"}}));
+      exchange.finish(ExitCode::ok);
+    }
+    while (!exchange.finished()) exchange.progress();
+  });
+}
+
 TEST(Exchange, RefusesMistakesOfItsCaller) {
   OneRank job;
   job.exchange.scatter_first({{unit_of(0)}});
