@@ -12,11 +12,14 @@ import json
 import pathlib
 import re
 import shutil
+import sys
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImageTransformer2DModel
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import Qwen3Config, Qwen3ForCausalLM
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "train_emoji"))
+import vocabulary  # noqa: E402
 
 # Text the byte-level BPE learns its merges from: enough to give common words of the demo's prompts one token.
 CORPUS = [
@@ -33,14 +36,7 @@ CORPUS = [
     "夜晚的城市天际线,霓虹灯,雨中的街道和倒影", "一碗热腾腾的拉面放在木桌上,特写,暖色调",
     "宇航员站在花田里抬头看天空,高清,细节丰富", "图书馆里读书的机器人,光线中的灰尘,电影感",
 ]
-# The pre-tokeniser of Qwen2 and Qwen3.
-QWEN_SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-              r"|\s*[\r\n]+|\s+(?!\S)|\s+")
 SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-# What Qwen3's own template comes to for user and system turns.
-CHAT_TEMPLATE = ("{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + "
-                 "'<|im_end|>' + '\\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
-                 "{%- endif %}")
 
 # Every variant is a complete description; what differs from the released model is only size.
 TINY = {
@@ -60,19 +56,7 @@ TINY = {
 
 
 def make_tokenizer(vocab_size, special_tokens=SPECIAL_TOKENS):
-    tokenizer = Tokenizer(models.BPE(continuing_subword_prefix="", end_of_word_suffix=""))
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(QWEN_SPLIT), behavior="isolated", invert=False),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False),
-    ])
-    tokenizer.post_processor = processors.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size - len(special_tokens), show_progress=False, special_tokens=[],
-                                  initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special_tokens])
-    return tokenizer
+    return vocabulary.learn(CORPUS, vocab_size, special_tokens)
 
 
 def randomise(module, seed):
@@ -110,15 +94,6 @@ def edit_json(path, change):
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def save_tokenizer(folder, tokenizer):
-    folder.mkdir(parents=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({
-        "tokenizer_class": "Qwen2Tokenizer", "bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>",
-        "unk_token": None, "add_prefix_space": False, "model_max_length": 131072, "chat_template": CHAT_TEMPLATE,
-    }, indent=2) + "\n")
 
 
 def save_text_encoder(folder, model, released_names):
@@ -161,7 +136,7 @@ def make(folder, spec):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tokenizer, parts = build(spec)
-    save_tokenizer(folder / "tokenizer", tokenizer)
+    vocabulary.save(tokenizer, folder / "tokenizer")
     dtypes = spec["dtypes"]
     save_text_encoder(folder / "text_encoder", parts["text_encoder"].to(dtypes["text_encoder"]), released_names=True)
     parts["transformer"].to(dtypes["transformer"]).save_pretrained(folder / "transformer", max_shard_size=spec["shard"])

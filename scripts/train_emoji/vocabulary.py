@@ -17,7 +17,7 @@ CHAT_TEMPLATE = ("{%- for message in messages %}{{- '<|im_start|>' + message.rol
 PROMPT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 
 
-def learn(texts, size=SIZE):
+def learn(texts, size=SIZE, special=SPECIAL):
     tokenizer = Tokenizer(models.BPE(continuing_subword_prefix="", end_of_word_suffix=""))
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
@@ -26,10 +26,10 @@ def learn(texts, size=SIZE):
     ])
     tokenizer.post_processor = processors.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
-    trainer = trainers.BpeTrainer(vocab_size=size - len(SPECIAL), show_progress=False, special_tokens=[],
+    trainer = trainers.BpeTrainer(vocab_size=size - len(special), show_progress=False, special_tokens=[],
                                   initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     return tokenizer
 
 

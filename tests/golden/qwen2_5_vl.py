@@ -68,7 +68,7 @@ def picture(height, width, seed):
 
 def save_tokenizer(folder, vocab):
     tokenizer = tiny.make_tokenizer(vocab, SPECIAL_TOKENS)
-    tiny.save_tokenizer(folder, tokenizer)
+    tiny.vocabulary.save(tokenizer, folder)
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     tiny.edit_json(folder / "tokenizer_config.json", lambda c: c.update(chat_template=CHAT_TEMPLATE))
     return tokenizer

@@ -80,7 +80,7 @@ def make_base(folder):
     """Writes the second checkpoint and returns the pipeline, built from the same modules and not from the files."""
     shutil.rmtree(folder, ignore_errors=True)
     tokenizer, parts = tiny.build(BASE)
-    tiny.save_tokenizer(folder / "tokenizer", tokenizer)
+    tiny.vocabulary.save(tokenizer, folder / "tokenizer")
     pipeline = ZImagePipeline(scheduler=FlowMatchEulerDiscreteScheduler(shift=BASE["shift"]), vae=parts["vae"],
                               text_encoder=parts["text_encoder"],
                               tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer"),
