@@ -1,9 +1,10 @@
 """Writes a folder like the released Z-Image-Turbo with random weights (33 GB: transformer in float32, the rest in bfloat16), to
 measure loading without a download:
 
-    python bench/make_checkpoint.py FOLDER [--shard-gib 9]
+    python bench/make_checkpoint.py FOLDER [--shard-gib 9] [--dtype bfloat16] [--layers 4]
 
-Needs torch, safetensors, diffusers and transformers; a GPU makes the random numbers quickly.
+With --dtype bfloat16 the transformer has that dtype, too: 20 GB. With --layers the transformer and the text encoder have
+so many. Needs torch, safetensors, diffusers and transformers; a GPU makes the random numbers quickly.
 """
 import argparse
 import json
@@ -18,8 +19,14 @@ from transformers import Qwen3Config, Qwen3Model
 SHAPES = pathlib.Path(__file__).resolve().parent / "shapes/z_image_turbo"
 
 
-def config(part):
-    return {k: v for k, v in json.loads((SHAPES / part / "config.json").read_text()).items() if not k.startswith("_")}
+def config(folder, part):
+    return {k: v for k, v in json.loads((folder / part / "config.json").read_text()).items() if not k.startswith("_")}
+
+
+def set_layers(folder, layers):
+    for part, key in [("transformer", "n_layers"), ("text_encoder", "num_hidden_layers")]:
+        file = folder / part / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {key: layers}, indent=2))
 
 
 def write_part(folder, stem, shapes, dtype, shard_bytes):
@@ -49,13 +56,18 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--shard-gib", type=float, default=9)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--layers", type=int)
     args = parser.parse_args()
     shutil.copytree(SHAPES, args.folder)
+    if args.layers:
+        set_layers(args.folder, args.layers)
     with torch.device("meta"):
         parts = [
-            ("transformer", "diffusion_pytorch_model", ZImageTransformer2DModel(**config("transformer")), torch.float32, ""),
-            ("text_encoder", "model", Qwen3Model(Qwen3Config(**config("text_encoder"))), torch.bfloat16, "model."),
-            ("vae", "diffusion_pytorch_model", AutoencoderKL(**config("vae")), torch.bfloat16, ""),
+            ("transformer", "diffusion_pytorch_model", ZImageTransformer2DModel(**config(args.folder, "transformer")),
+             getattr(torch, args.dtype), ""),
+            ("text_encoder", "model", Qwen3Model(Qwen3Config(**config(args.folder, "text_encoder"))), torch.bfloat16, "model."),
+            ("vae", "diffusion_pytorch_model", AutoencoderKL(**config(args.folder, "vae")), torch.bfloat16, ""),
         ]
     for part, stem, module, dtype, prefix in parts:
         shapes = [(prefix + name, tuple(p.shape)) for name, p in module.named_parameters()]

@@ -13,5 +13,7 @@ Environment environment();
 std::string host_name();
 /// CPUs in this process' mask: a launcher may have bound it to one.
 int usable_cpus();
+/// Since the kernel made this process, before any library was loaded; to 10 ms. 0 where that can't be read.
+double process_age_seconds();
 
 }  // namespace trireme

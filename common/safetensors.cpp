@@ -1,5 +1,6 @@
 #include "common/safetensors.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,6 +76,10 @@ void SafetensorsFile::read(std::uint64_t offset, std::span<std::byte> into) cons
     offset += static_cast<std::uint64_t>(got);
     into = into.subspan(static_cast<std::size_t>(got));
   }
+}
+
+void SafetensorsFile::prefetch(std::uint64_t offset, std::uint64_t bytes) const {
+  ::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 }  // namespace trireme

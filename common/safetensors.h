@@ -49,6 +49,8 @@ class SafetensorsFile {
 
   /// Fills `into` from `offset` of the file. Throws Error(io_error) when the file ends before that.
   void read(std::uint64_t offset, std::span<std::byte> into) const;
+  /// Asks the system to fetch that range from the disk all at once: a hint, for what is read next.
+  void prefetch(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
   void read_header();

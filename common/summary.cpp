@@ -110,6 +110,7 @@ std::string to_text(const Summary& summary) {
   }
   json["work_seconds"] = summary.work_seconds;
   json["latency_seconds"] = summary.latency_seconds;
+  for (const auto& [step, seconds] : summary.start_up) json["start_up"][step] = seconds;
   json["balance"] = summary.balance();
   json["policy"] = summary.policy;
   json["carrier"] = summary.carrier;

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/ring_loss.h"
@@ -49,7 +50,8 @@ struct Summary {
   double work_seconds = 0;                        // from the first entry into the layers to the last decoding's end
   double latency_seconds = 0;                     // mean of a unit, from its first work to its last
   double seconds = 0;                             // of this job, from the first scatter to the last result on disk
-  bool text = false;                              // items are requests that text answers, not images
+  std::vector<std::pair<std::string, double>> start_up;  // steps of rank 0 up to its first result on disk, in seconds
+  bool text = false;                                     // items are requests that text answers, not images
   std::optional<PipelineSummary> pipeline;
   std::vector<RankSummary> ranks;  // in order, at least one
 

@@ -182,6 +182,14 @@ void warm_up_model(at::Device device, const Stage& stage, Model& model, const st
   if (!bytes.empty()) warm_up(model, stage.first(), stage.last(), codec::decode_units(bytes).at(0));
 }
 
+/// What loading took beside reading weights.
+std::vector<std::pair<std::string, double>> steps_of(const LoadReport& report) {
+  return {{"model files", report.files_seconds},
+          {"copies on this host", report.cache_seconds},
+          {"building the model", report.build_seconds},
+          {"memory for weights", report.allocate_seconds}};
+}
+
 /// One rank of each node watches it; nothing on the others.
 std::unique_ptr<NodeSampler> watch_node(const Job& job, const Launch& launch) {
   if (launch.local_rank != 0) return nullptr;
@@ -212,7 +220,8 @@ RankReport rank_report(const Launch& launch, at::Device device, const LoopReport
 
 }  // namespace
 
-ExitCode run_job(const Arguments& arguments, const Launch& launch) {
+ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start_up) {
+  const auto step_done = [&start_up](std::string_view step) { start_up.done(step, steady_seconds()); };
   const std::optional<InputShard> shard = choose_shard(arguments.shard);
   const Job job = read_job(arguments, shard);
   const std::optional<double> stop_at = launch.rank == 0 ? stop_time(job) : std::nullopt;
@@ -222,6 +231,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   // The ring of a pipeline goes before what runs beside it.
   const device::StreamGuard stream(device, /*high_priority=*/job.parallel.stages > 1);
   const std::string dtype = dtype_name(job, device);
+  step_done("device");
 
   // Rank 0 checks everything that needs no model.
   Plan plan;
@@ -236,6 +246,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   PipelinePlan pipeline;
   if (launch.rank == 0) pipeline = plan_pipeline(job, plan, dtype, device::name(device), layout);
 
+  step_done("plan");
   Watchdog watchdog(job.limits.stall_timeout_seconds, [&launch](const std::string& cause, Busy busy) {
     // So that a resume knows whose unit to suspect.
     if (busy == Busy::computing) rank_log::end(rank_log::Ending::died);
@@ -263,16 +274,19 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
   const std::unique_ptr<NodeSampler> node = watch_node(job, launch);
   watchdog.beat();
 
+  step_done("connecting");
   watchdog.set_stage("loading the model");
   const Stage stage{layout.place_of(launch.rank) / layout.guidance, layout.stages, setup.cuts};
   const LoadedModel loaded =
-      load_model({setup.family, setup.fingerprint, launch.local_rank}, {job, device, scalar_type(dtype), stage},
-                 *transport, [&watchdog] { watchdog.beat(); });
+      load_model({setup.family, setup.fingerprint, launch.local_rank, launch.local_size},
+                 {job, device, scalar_type(dtype), stage}, *transport, [&watchdog] { watchdog.beat(); });
+  start_up.done("weights", steady_seconds(), steps_of(loaded.report));
   watchdog.set_stage("warming up");
   transport->warm_up(writes_local(job) ? kSmallResult : setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
   warm_up_model(device, stage, *loaded.model, first_unit(plan), *transport);
   device::reserve_host_buffers(setup.largest_result, reserved_results(job, launch, setup.largest_result), device);
+  step_done("warm-up");
   log::info("ready", {{"load_seconds", loaded.report.seconds},
                       {"weights_bytes", loaded.report.bytes_kept},
                       {"carrier", transport->carrier()},
@@ -286,6 +300,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
                   watchdog,   {},       output.get(), [&node] { return news_of(node.get()); }};
   const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
   transport->barrier();  // so that the ranks' clocks of spans begin together
+  step_done("other ranks");
+  log::info(start_up.to_line());
   const double clock = steady_seconds();
   const auto report_of_all = [&](const LoopReport& loop) {
     Traffic traffic = transport->traffic();
@@ -311,7 +327,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch) {
                         layout.replicas());
   Writers writers(sink_settings(job, setup, dtype), output ? std::vector<std::string_view>() : sinks);
   Coordinator coordinator({exchange, dispatcher, directory->journal(), writers}, std::move(work));
-  Monitor monitor({job, launch, layout, plan, pipeline, *directory, *transport, exchange, coordinator},
+  Monitor monitor({job, launch, layout, plan, pipeline, *directory, *transport, exchange, coordinator, start_up},
                   choose_progress(arguments.progress, isatty(STDERR_FILENO) == 1, launch.launcher != "none"));
   exchange.scatter_first(coordinator.first_shares());
   parts.coordinator = &coordinator;

@@ -5,6 +5,9 @@
 #include <optional>
 
 #include "common/files.h"
+#include "common/host.h"
+#include "common/start_up.h"
+#include "common/steady_clock.h"
 #include "worker/arguments.h"
 #include "worker/doctor/doctor.h"
 #include "worker/fatal.h"
@@ -14,6 +17,7 @@
 
 int main(int argc, char** argv) {
   using namespace trireme;
+  StartUp start_up(steady_seconds(), process_age_seconds());
   fill_standard_streams();
   int code = 0;
   const auto arguments = read_arguments(argc, argv, code);
@@ -25,7 +29,8 @@ int main(int argc, char** argv) {
   try {
     session.emplace(arguments->allow_singleton);
     launch = session->launch();
-    return static_cast<int>(arguments->doctor ? run_doctor(*arguments, launch) : run_job(*arguments, launch));
+    start_up.done("MPI", steady_seconds());
+    return static_cast<int>(arguments->doctor ? run_doctor(*arguments, launch) : run_job(*arguments, launch, start_up));
   } catch (const Error& e) {
     die(launch, e.code(), e.what());
   } catch (const std::exception& e) {

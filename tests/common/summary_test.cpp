@@ -56,6 +56,13 @@ TEST(Summary, OfTextCountsTokensAndRequests) {
   EXPECT_NE(closing_table(text).find("on 2 ranks, 2.500 requests/s, 100.0 tokens/s\n"), std::string::npos);
 }
 
+TEST(Summary, HasTheStepsOfTheStartInOrder) {
+  Summary started = two_ranks();
+  started.start_up = {{"libraries", 0.5}, {"MPI", 0.25}, {"first result", 1}};
+  EXPECT_EQ(nlohmann::ordered_json::parse(to_text(started))["start_up"].dump(),
+            R"({"libraries":0.5,"MPI":0.25,"first result":1.0})");
+}
+
 TEST(Summary, BalanceIsMeanOverMaximumOfTheBusyTime) { EXPECT_DOUBLE_EQ(two_ranks().balance(), 3.5 / 4); }
 
 TEST(Summary, JsonHasTotalsPhasesRanksAndTraffic) {

@@ -20,7 +20,7 @@ struct LoadedModel {
 /// Which model this is, as rank 0 found out, and where this rank sits on its host (model.read, model.cache).
 struct ModelSource {
   std::string family, fingerprint;
-  int local_rank = 0;
+  int local_rank = 0, local_size = 1;
 };
 
 /// Rank 0 alone touches the checkpoint, or every rank does its shards (model.read: per_node); errors in it are thrown

@@ -14,7 +14,9 @@
 namespace trireme {
 
 Monitor::Monitor(Subject subject, ProgressMode mode)
-    : subject_(subject), line_(mode), settled_before_(subject.coordinator.done() + subject.coordinator.failed()) {}
+    : subject_(subject), line_(mode), settled_before_(subject.coordinator.done() + subject.coordinator.failed()) {
+  if (mode != ProgressMode::none) std::fprintf(stderr, "trireme: %s\n", subject.start_up.to_line().c_str());
+}
 
 ProgressState Monitor::progress(double seconds) const {
   ProgressState state;
@@ -95,6 +97,8 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
   summary.done = subject_.coordinator.done();
   summary.failed = subject_.coordinator.failed();
   summary.seconds = ranks.at(0).loop_seconds;
+  summary.start_up = subject_.start_up.steps();
+  if (first_result_) summary.start_up.emplace_back("first result", *first_result_);
   summary.text = subject_.plan.checkpoint.defaults.makes == Makes::text;
   for (const RankReport& rank : ranks) {
     // Results are those of the rank that offers them, the last of its replica.
@@ -127,8 +131,13 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
   return summary;
 }
 
+void Monitor::note_first_result(const ProgressState& progress) {
+  if (!first_result_ && progress.done + progress.failed > settled_before_) first_result_ = progress.seconds;
+}
+
 void Monitor::update(double seconds) {
   const ProgressState now = progress(seconds);
+  note_first_result(now);
   line_.update(now);
   if (seconds < next_status_) return;
   next_status_ = seconds + subject_.job.monitor.interval_seconds;
@@ -139,6 +148,7 @@ void Monitor::update(double seconds) {
 void Monitor::finish(ExitCode code, const std::vector<RankReport>& ranks) {
   const RunPaths& paths = subject_.directory.paths();
   const ProgressState now = progress(ranks.at(0).loop_seconds);
+  note_first_result(now);
   line_.finish(now);
   write_results(paths.results(), subject_.plan.items, subject_.coordinator.records());
   const Summary total = summary(code, ranks);

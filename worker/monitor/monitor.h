@@ -3,6 +3,7 @@
 // results.jsonl, summary.json and the closing table. Reads what the coordinator knows; never touches a GPU.
 
 #include "common/run_directory.h"
+#include "common/start_up.h"
 #include "common/status.h"
 #include "common/summary.h"
 #include "worker/dispatch/coordinator.h"
@@ -25,7 +26,9 @@ class Monitor {
     const Transport& transport;
     const Exchange& exchange;
     const Coordinator& coordinator;
+    const StartUp& start_up;
   };
+  /// Says what the start took, unless the mode is to say nothing.
   Monitor(Subject subject, ProgressMode mode);
 
   /// Cheap: called in every pass of the loop. `seconds` since the loop began.
@@ -38,13 +41,15 @@ class Monitor {
   Status status(const ProgressState& progress) const;
   /// status.json and the metrics file, and new alerts into the log.
   void publish(const Status& status);
+  void note_first_result(const ProgressState& progress);
   Summary summary(ExitCode code, const std::vector<RankReport>& ranks) const;
 
   const Subject subject_;
   ProgressLine line_;
   const std::uint64_t settled_before_;
   AlertLog alert_log_;
-  double next_status_ = 0;  // seconds since the loop began
+  double next_status_ = 0;              // seconds since the loop began
+  std::optional<double> first_result_;  // the same
   bool metrics_lost_ = false;
 };
 

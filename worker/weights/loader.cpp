@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "common/errors.h"
@@ -19,7 +22,7 @@
 namespace trireme {
 namespace {
 
-constexpr int kReadBuffers = 2;
+constexpr std::size_t kBuffersAThread = 2;              // one is read into while the other is copied to the device
 constexpr auto kPause = std::chrono::microseconds(20);  // between two looks at an event or a transfer
 
 class Loading {
@@ -40,14 +43,19 @@ class Loading {
   bool alone() const { return transport_.size() == 1 || settings_.everyone_reads; }
   void start_reading(LoadReport& report);
   void read_into_parameters(const Chunk& chunk);
-  void read_into_chunk(const Chunk& chunk);
-  void broadcast(const Chunk& chunk);
+  void read_into_chunk(const Chunk& chunk, const at::Tensor& wire);
+  void broadcast_chunks(LoadReport& report);
+  void place_chunk(const Chunk& chunk, const at::Tensor& wire, TransferId sent);
+  void wait_for(TransferId transfer, bool enqueued_is_enough);
   std::byte* destination(const Piece& piece) const;
   at::Tensor take(const Piece& piece);
   void give_back();
+  void free_buffers(std::size_t still_used);
   void place(const Piece& piece, const at::Tensor& values);
   at::Tensor on_wire(const Piece& piece, const at::Tensor& chunk) const;
   at::Tensor buffer(std::uint64_t bytes, LoadReport& report) const;
+  /// Where bytes of the file go first: to the parameters' device, or to where chunks are sent from.
+  at::Device read_device() const { return alone() ? device_ : transport_.device(); }
 
   const std::vector<FileTensor> tensors_;
   const std::vector<Chunk> chunks_;
@@ -57,10 +65,10 @@ class Loading {
   const std::function<void()>& on_progress_;
   const LoadSettings settings_;
 
-  at::Tensor wire_;                    // the chunk under way, on the transport's device
   at::Tensor staging_;                 // rank 0 with a GPU: bytes of the file on the device, before their cast
   std::vector<at::Tensor> host_;       // rank 0: what is read ahead
   std::unique_ptr<ReadAhead> reader_;  // rank 0
+  std::deque<device::Event> copying_;  // of the host buffers that the device may still read, in order
   double read_seconds_ = 0, broadcast_seconds_ = 0;
 };
 
@@ -99,7 +107,7 @@ void fill(const at::Tensor& part, std::int64_t first, const at::Tensor& values) 
 
 at::Tensor Loading::buffer(std::uint64_t bytes, LoadReport& report) const {
   report.buffer_bytes += bytes;
-  return at::empty({static_cast<std::int64_t>(bytes)}, at::TensorOptions(at::kByte).device(transport_.device()));
+  return at::empty({static_cast<std::int64_t>(bytes)}, at::TensorOptions(at::kByte).device(read_device()));
 }
 
 /// Where the file's bytes may go as they are: a parameter that is this piece's only taker, on a CPU.
@@ -130,16 +138,18 @@ void Loading::start_reading(LoadReport& report) {
     }
   }
   std::vector<std::span<std::byte>> buffers;
-  for (int i = 0; i < kReadBuffers && largest > 0; ++i) {
-    host_.push_back(device::host_buffer(largest, transport_.device()));
+  const auto threads = static_cast<std::size_t>(settings_.threads);
+  for (std::size_t i = 0; i < kBuffersAThread * threads && largest > 0; ++i) {
+    host_.push_back(device::host_buffer(largest, read_device()));
     buffers.emplace_back(reinterpret_cast<std::byte*>(host_.back().data_ptr()), largest);
   }
-  if (largest > 0 && transport_.device().is_cuda()) staging_ = buffer(largest, report);
-  reader_ = std::make_unique<ReadAhead>(std::move(ranges), std::move(buffers));
+  if (largest > 0 && read_device().is_cuda()) staging_ = buffer(largest, report);
+  reader_ = std::make_unique<ReadAhead>(std::move(ranges), std::move(buffers), settings_.threads);
 }
 
-/// The next piece read, in the file's dtype, on the transport's device.
+/// The next piece read, in the file's dtype, on the device that reads.
 at::Tensor Loading::take(const Piece& piece) {
+  free_buffers(/*still_used=*/host_.size() / kBuffersAThread);
   const double start = steady_seconds();
   const std::span<const std::byte> bytes = reader_->next();
   read_seconds_ += steady_seconds() - start;
@@ -151,10 +161,22 @@ at::Tensor Loading::take(const Piece& piece) {
 
 /// After the work that uses the piece has been enqueued: its host buffer may be read into again once that is done.
 void Loading::give_back() {
-  device::Event used;
-  used.record(transport_.device());
-  while (!used.done()) std::this_thread::sleep_for(kPause);
-  reader_->release();
+  copying_.emplace_back().record(read_device());
+  free_buffers(/*still_used=*/host_.size());
+}
+
+/// Buffers whose work is done go back to the readers; waits until at most `still_used` are out.
+void Loading::free_buffers(std::size_t still_used) {
+  while (!copying_.empty()) {
+    if (copying_.front().done()) {
+      copying_.pop_front();
+      reader_->release();
+    } else if (copying_.size() > still_used) {
+      std::this_thread::sleep_for(kPause);
+    } else {
+      return;
+    }
+  }
 }
 
 /// Copies (and casts) what this rank wants of the piece. `values`: its elements, on this rank's device.
@@ -177,50 +199,71 @@ void Loading::read_into_parameters(const Chunk& chunk) {
   for (const Piece& whole : chunk.pieces) {
     for (const Piece& piece : cut(whole, tensors_[whole.tensor], settings_.read)) {
       const at::Tensor values = take(piece);
-      if (destination(piece) == nullptr) place(piece, values);
-      give_back();
+      if (destination(piece) == nullptr) {
+        place(piece, values);
+        give_back();
+      }
       on_progress_();
     }
   }
 }
 
-void Loading::read_into_chunk(const Chunk& chunk) {
+void Loading::read_into_chunk(const Chunk& chunk, const at::Tensor& wire) {
   for (const Piece& whole : chunk.pieces) {
-    const at::Tensor target = on_wire(whole, wire_);
+    const at::Tensor target = on_wire(whole, wire);
     for (const Piece& piece : cut(whole, tensors_[whole.tensor], settings_.read)) {
       target.narrow(0, piece.first - whole.first, piece.count).copy_(take(piece));
       give_back();
+      transport_.progress();  // of the chunk before
       on_progress_();
     }
   }
 }
 
-void Loading::broadcast(const Chunk& chunk) {
-  const at::Tensor bytes = wire_.narrow(0, 0, static_cast<std::int64_t>(chunk.bytes));
+/// Or until what is enqueued from here on comes behind it.
+void Loading::wait_for(TransferId transfer, bool enqueued_is_enough) {
   const double start = steady_seconds();
-  const TransferId id = transport_.broadcast(bytes, 0);
-  while (!transport_.done(id)) {
+  while (enqueued_is_enough ? !transport_.follow(transfer) : !transport_.done(transfer)) {
     transport_.progress();
     std::this_thread::sleep_for(kPause);
   }
   broadcast_seconds_ += steady_seconds() - start;
-  const at::Tensor here = bytes.to(device_);  // the chunk itself, but for a GPU behind a carrier of host memory
+}
+
+void Loading::place_chunk(const Chunk& chunk, const at::Tensor& wire, TransferId sent) {
+  wait_for(sent, /*enqueued_is_enough=*/true);
+  const at::Tensor here = wire.to(device_);  // the chunk itself, but for a GPU behind a carrier of host memory
   for (const Piece& piece : chunk.pieces) place(piece, on_wire(piece, here));
   on_progress_();
 }
 
-void Loading::run(LoadReport& report) {
+/// A chunk is placed after the next has been filled, so that it travels meanwhile.
+void Loading::broadcast_chunks(LoadReport& report) {
   std::uint64_t largest = 0;
   for (const Chunk& chunk : chunks_) largest = std::max(largest, chunk.bytes);
-  if (!alone() && largest > 0) wire_ = buffer(largest, report);
+  std::array<at::Tensor, 2> wires;
+  for (std::size_t i = 0; i < std::min(chunks_.size(), wires.size()); ++i) wires[i] = buffer(largest, report);
+  const auto wire = [&](std::size_t i) {
+    return wires[i % wires.size()].narrow(0, 0, static_cast<std::int64_t>(chunks_[i].bytes));
+  };
+  TransferId before = 0;
+  for (std::size_t i = 0; i < chunks_.size(); ++i) {
+    if (transport_.rank() == 0) read_into_chunk(chunks_[i], wire(i));
+    const TransferId sent = transport_.broadcast(wire(i), 0);
+    if (i > 0) place_chunk(chunks_[i - 1], wire(i - 1), before);
+    before = sent;
+  }
+  if (chunks_.empty()) return;
+  place_chunk(chunks_.back(), wire(chunks_.size() - 1), before);
+  wait_for(before, /*enqueued_is_enough=*/false);  // the transport lets go of the buffers
+}
+
+void Loading::run(LoadReport& report) {
   if (alone() || transport_.rank() == 0) start_reading(report);
-  for (const Chunk& chunk : chunks_) {
-    if (alone()) {
-      read_into_parameters(chunk);
-      continue;
-    }
-    if (transport_.rank() == 0) read_into_chunk(chunk);
-    broadcast(chunk);
+  if (alone()) {
+    for (const Chunk& chunk : chunks_) read_into_parameters(chunk);
+  } else {
+    broadcast_chunks(report);
   }
   device::synchronize(device_);
   report.read_seconds = read_seconds_;
@@ -237,11 +280,14 @@ LoadReport load_weights(const ModelFiles& files, const PartParameters& wanted, a
   if (settings.everyone_reads) {
     for (FileTensor& tensor : tensors) tensor.read = !tensor.wants.empty();
   }
+  const double allocate = steady_seconds();
   report.bytes_kept = allocate_parameters(wanted, dtype, device);
+  report.allocate_seconds = steady_seconds() - allocate;
   Loading(std::move(tensors), dtype, device, transport, on_progress, settings).run(report);
   report.peak_allocated = device::memory(device).peak_allocated;
   report.seconds = steady_seconds() - start;
   log::info("weights loaded", {{"seconds", report.seconds},
+                               {"allocate_seconds", report.allocate_seconds},
                                {"read_seconds", report.read_seconds},
                                {"broadcast_seconds", report.broadcast_seconds},
                                {"bytes_read", report.bytes_read},

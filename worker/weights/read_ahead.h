@@ -1,16 +1,20 @@
 #pragma once
-// Reads ranges of files in order on a thread of its own, a few ahead of whoever takes them. The thread touches files
-// and host memory only. Owned and used by the loader on rank 0.
+// Reads ranges of files on threads of its own, some ahead of whoever takes them, in order. The threads touch files and
+// host memory only: several, because one copies out of the page cache at a fraction of what memory and a GPU's link
+// can do, and asks too little at a time of a disk that has many hands. Owned and used by the loader.
 
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "common/safetensors.h"
 
 namespace trireme {
 
@@ -23,18 +27,21 @@ struct FileRange {
 class ReadAhead {
  public:
   /// The buffers are used in turn and must outlive this object; each holds the largest range.
-  ReadAhead(std::vector<FileRange> ranges, std::vector<std::span<std::byte>> buffers);
+  ReadAhead(std::vector<FileRange> ranges, std::vector<std::span<std::byte>> buffers, int threads);
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
 
-  /// Waits for the next range and gives its bytes. Throws what reading it threw. A buffer stays as it is until
-  /// `release`.
+  /// Waits for the next range and gives its bytes. Throws what reading threw, this range or another: after that, and
+  /// once a reader has failed, nothing further is read. A buffer stays as it is until `release`.
   std::span<const std::byte> next();
-  /// The bytes of the last `next` are needed no more.
+  /// The buffer of the earliest `next` that has not been released is needed no more. A range that was read to its
+  /// place has none: it is not released.
   void release();
 
  private:
   void run();
+  bool wait_for_buffer(std::size_t range);
+  std::shared_ptr<const SafetensorsFile> open(const std::string& file);
   std::span<std::byte> target(std::size_t range) const;
 
   const std::vector<FileRange> ranges_;
@@ -43,11 +50,14 @@ class ReadAhead {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::size_t read_ = 0, taken_ = 0;  // ranges
-  std::size_t released_ = 0;          // buffers given back
+  std::vector<bool> read_;             // of each range
+  std::size_t begun_ = 0, taken_ = 0;  // ranges
+  std::size_t released_ = 0;           // buffers given back
   std::exception_ptr failure_;
   bool stop_ = false;
-  std::thread thread_;  // last: starts when all else is ready
+  std::mutex opening_;
+  std::shared_ptr<const SafetensorsFile> opened_;  // the latest
+  std::vector<std::thread> threads_;               // last: they start when all else is ready
 };
 
 }  // namespace trireme

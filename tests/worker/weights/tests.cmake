@@ -4,6 +4,7 @@ add_executable(weights_tests
   weights/loader_test.cpp
   weights/model_files_test.cpp
   weights/part_config_test.cpp
+  weights/read_ahead_test.cpp
   weights/split_wants.cpp
   weights/split_wants_test.cpp)
 target_link_libraries(weights_tests PRIVATE trireme_strict GTest::gtest_main)
