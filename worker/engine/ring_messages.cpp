@@ -99,20 +99,6 @@ void read(wire::Reader& in, Verdict& m) {
 void write(wire::Writer&, const Stopped&) {}
 void read(wire::Reader&, Stopped&) {}
 
-/// The variant's alternative number `kind`, read from `in`.
-template <std::size_t kIndex = 0>
-Any read_kind(std::size_t kind, wire::Reader& in) {
-  if constexpr (kIndex < std::variant_size_v<Any>) {
-    if (kind != kIndex) return read_kind<kIndex + 1>(kind, in);
-    std::variant_alternative_t<kIndex, Any> message{};
-    read(in, message);
-    in.end();
-    return message;
-  } else {
-    in.fail("a kind of message, found " + std::to_string(kind));
-  }
-}
-
 }  // namespace
 
 Bytes encode(const Any& message) {
@@ -125,7 +111,7 @@ Bytes encode(const Any& message) {
 Any decode(std::span<const std::byte> bytes) {
   wire::Reader in(bytes, "message of a stage");
   const auto kind = in.number<std::uint8_t>();
-  return read_kind(kind, in);
+  return wire::read_alternative<Any>(kind, in, [](wire::Reader& from, auto& message) { read(from, message); });
 }
 
 }  // namespace trireme::ring

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <variant>
 
 #include "common/errors.h"
 #include "worker/transport/transport.h"
@@ -77,5 +78,19 @@ class Reader {
   std::string what_;
   std::size_t at_ = 0;
 };
+
+/// The alternative number `kind` of a variant and nothing behind it; its bytes are read by `read(in, alternative)`.
+template <class Variant, std::size_t kIndex = 0, class Read>
+Variant read_alternative(std::size_t kind, Reader& in, const Read& read) {
+  if constexpr (kIndex < std::variant_size_v<Variant>) {
+    if (kind != kIndex) return read_alternative<Variant, kIndex + 1>(kind, in, read);
+    std::variant_alternative_t<kIndex, Variant> message{};
+    read(in, message);
+    in.end();
+    return message;
+  } else {
+    in.fail("a kind of message, found " + std::to_string(kind));
+  }
+}
 
 }  // namespace trireme::wire
