@@ -67,6 +67,16 @@ AutoencoderShape autoencoder_shape(const fs::path& file) {
   return shape;
 }
 
+/// The parts that stand beside every transformer of pictures.
+ModelShape with_encoder_and_decoder(const fs::path& folder, DiffusionShape transformer) {
+  ModelShape shape;
+  shape.text_encoder = encoder_shape(folder / "text_encoder" / "config.json");
+  shape.autoencoder = autoencoder_shape(folder / "vae" / "config.json");
+  transformer.pixels = std::int64_t{2} << (shape.autoencoder->channels.size() - 1);
+  shape.transformer = transformer;
+  return shape;
+}
+
 ModelShape z_image(const fs::path& folder) {
   const Config config(folder / "transformer" / "config.json");
   DiffusionShape transformer;
@@ -77,12 +87,7 @@ ModelShape z_image(const fs::path& folder) {
   transformer.channels = config.get("in_channels", 16);
   transformer.caption_dim = config.get("cap_feat_dim", 2560);
   transformer.token_multiple = 32;
-  ModelShape shape;
-  shape.text_encoder = encoder_shape(folder / "text_encoder" / "config.json");
-  shape.autoencoder = autoencoder_shape(folder / "vae" / "config.json");
-  transformer.pixels = std::int64_t{2} << (shape.autoencoder->channels.size() - 1);
-  shape.transformer = transformer;
-  return shape;
+  return with_encoder_and_decoder(folder, transformer);
 }
 
 ModelShape newbie_image(const fs::path& folder) {
@@ -99,12 +104,7 @@ ModelShape newbie_image(const fs::path& folder) {
   transformer.channels = config.get("in_channels", 16);
   transformer.caption_dim = config.get("cap_feat_dim", 2560);
   transformer.modulation = 1024;
-  ModelShape shape;
-  shape.text_encoder = encoder_shape(folder / "text_encoder" / "config.json");
-  shape.autoencoder = autoencoder_shape(folder / "vae" / "config.json");
-  transformer.pixels = std::int64_t{2} << (shape.autoencoder->channels.size() - 1);
-  shape.transformer = transformer;
-  return shape;
+  return with_encoder_and_decoder(folder, transformer);
 }
 
 ModelShape qwen2_5_vl(const fs::path& folder) {
