@@ -136,6 +136,7 @@ void Monitor::note_first_result(const ProgressState& progress) {
 }
 
 void Monitor::update(double seconds) {
+  if (seconds < next_status_ && !line_.due(seconds)) return;  // in nearly every pass of the loop
   const ProgressState now = progress(seconds);
   note_first_result(now);
   line_.update(now);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kBarInterval = 0.2;  // seconds
 constexpr double kLineInterval = 30;  // seconds
+constexpr double kLeastLineInterval = 2;
 
 std::string duration(double seconds) {
   const long s = std::lround(std::max(0.0, seconds));
@@ -103,10 +104,14 @@ std::string draw_bar(const ProgressState& state, int columns) {
   return "[" + bar + "] " + text;
 }
 
+bool ProgressLine::due(double seconds) const {
+  if (mode_ == ProgressMode::none) return false;
+  return seconds - last_seconds_ >= (mode_ == ProgressMode::bar ? kBarInterval : kLeastLineInterval);
+}
+
 void ProgressLine::update(const ProgressState& state) {
-  if (mode_ == ProgressMode::none) return;
+  if (!due(state.seconds)) return;
   if (mode_ == ProgressMode::bar) {
-    if (state.seconds - last_seconds_ < kBarInterval) return;
     winsize window{};
     const int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     std::fprintf(stderr, "\r\x1b[K%s", draw_bar(state, columns).c_str());
@@ -115,8 +120,7 @@ void ProgressLine::update(const ProgressState& state) {
     const bool one_percent = (settled(state) - last_done_) * 100 >= std::max<std::uint64_t>(state.total, 1);
     const bool news = settled(state) != last_done_;
     // A line every 1 %, but not more often than every 2 s; and one every 30 s in any case.
-    if (!(news && one_percent && state.seconds - last_seconds_ >= 2) && state.seconds - last_seconds_ < kLineInterval)
-      return;
+    if (!(news && one_percent) && state.seconds - last_seconds_ < kLineInterval) return;
     std::fprintf(stderr, "trireme: %s\n", describe(state).c_str());
   }
   last_seconds_ = state.seconds;

@@ -40,7 +40,9 @@ std::string draw_bar(const ProgressState& state, int columns);
 class ProgressLine {
  public:
   explicit ProgressLine(ProgressMode mode) : mode_(mode) {}
-  /// Prints if something should be printed now; cheap to call in every pass.
+  /// False: `update` at this time, in seconds, would print nothing whatever the state.
+  bool due(double seconds) const;
+  /// Prints if something should be printed now.
   void update(const ProgressState& state);
   /// The last word; ends the bar's line.
   void finish(const ProgressState& state);
