@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <map>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "tests/e2e/emoji_pictures.h"
@@ -47,14 +47,7 @@ std::vector<Question> questions(const std::string& kind, int every) {
   return chosen;
 }
 
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + "\"";
-}
+std::string line_of(const nlohmann::json& object) { return object.dump() + "\n"; }
 
 int lines_in(const fs::path& file) {
   std::ifstream stream(file);
@@ -71,13 +64,13 @@ class Emoji : public JobTest {
     if (const char* wanted = std::getenv("TRIREME_EMOJI_EVERY")) every = std::max(1, std::atoi(wanted));
     const std::vector<Question> asked = questions(kind, every);
     std::string prompts;
-    for (const Question& q : asked) prompts += "{\"id\": \"" + q.id + "\", \"prompt\": " + quoted(q.text) + "}\n";
+    for (const Question& q : asked) prompts += line_of({{"id", q.id}, {"prompt", q.text}});
     const fs::path file = write(kind + ".jsonl", prompts);
     job_ = write(kind + ".yaml", "model: {path: " + model.string() + "}\n" + "sampling: {width: 128, height: 128}\n" +
                                      "input: {prompts: " + file.string() + "}\n");
     const Ended ended = run(worker(2, kind), 3600);
     EXPECT_EQ(ended.code, 0) << ended.output;
-    const EmojiPictures pictures(data, lines_in(model / "emoji.tsv"));
+    static const EmojiPictures pictures(data, lines_in(model / "emoji.tsv"));
     int count = 0;
     for (const Question& q : asked) {
       const Seen seen = pictures.nearest(folder(kind) / "images" / (q.id + ".png"));
@@ -115,8 +108,7 @@ TEST_F(Emoji, PixelsAgreeWithDiffusersWithinOneLevel) {
   for (std::string line; std::getline(lines, line);) {
     const std::vector<std::string> fields = fields_of(line);
     seeds.push_back(fields.at(0));
-    prompts +=
-        "{\"id\": \"" + fields[0] + "\", \"seed\": " + fields[0] + ", \"prompt\": " + quoted(fields.at(1)) + "}\n";
+    prompts += line_of({{"id", fields[0]}, {"seed", std::stoi(fields[0])}, {"prompt", fields.at(1)}});
   }
   ASSERT_GE(seeds.size(), 4u);
   job_ = write("job.yaml", "model: {path: " + model.string() +
