@@ -35,12 +35,12 @@ bool are_few_rows(const at::Tensor& x, const at::Tensor& weight) {
 }
 
 at::Tensor stream_weight(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                         const at::Tensor& residual, bool gated) {
-  const std::int64_t out = gated ? weight.size(0) / 2 : weight.size(0);
+                         const at::Tensor& residual, Epilogue epilogue) {
+  const std::int64_t out = epilogue == Epilogue::silu_mul ? weight.size(0) / 2 : weight.size(0);
   const at::Tensor y = at::empty({x.size(0), out}, x.options());
   const FewRowsLaunch args{
       x.data_ptr(), weight.data_ptr(),           pointer(bias),         pointer(residual),           y.data_ptr(),
-      x.stride(0),  static_cast<int>(x.size(0)), static_cast<int>(out), static_cast<int>(x.size(1)), gated};
+      x.stride(0),  static_cast<int>(x.size(0)), static_cast<int>(out), static_cast<int>(x.size(1)), epilogue};
   enqueue(x, "a product of few rows", [&](cudaStream_t stream) { return launch_few_rows(element(x), args, stream); });
   return y;
 }
@@ -137,7 +137,7 @@ at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const 
   require(!residual.defined() || (residual.size(0) == x.size(0) && residual.size(1) == weight.size(0)),
           "the residual must be [rows, out]");
   if (are_few_rows(x, weight) && (!residual.defined() || residual.is_contiguous())) {
-    return stream_weight(x, weight, bias, residual, /*gated=*/false);
+    return stream_weight(x, weight, bias, residual, Epilogue::plain);
   }
   const at::Tensor y = at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
   return residual.defined() ? y + residual : y;
@@ -146,10 +146,23 @@ at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const 
 at::Tensor few_rows_silu_mul(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   check_product(x, weight);
   require(weight.size(0) % 2 == 0, "few_rows_silu_mul wants weight [2 * out, in]");
-  if (are_few_rows(x, weight)) return stream_weight(x, weight, bias, {}, /*gated=*/true);
+  if (are_few_rows(x, weight)) return stream_weight(x, weight, bias, {}, Epilogue::silu_mul);
   const at::Tensor both = at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
   const std::int64_t out = weight.size(0) / 2;
   return silu_mul(both.narrow(1, 0, out), both.narrow(1, out, out));
+}
+
+at::Tensor modulation(const at::Tensor& condition, const at::Tensor& weight, const at::Tensor& bias) {
+  check_product(condition, weight);
+  require(weight.size(0) % 4 == 0, "modulation wants weight [4 * dim, in]");
+  const std::int64_t dim = weight.size(0) / 4;
+  if (are_few_rows(condition, weight)) {
+    return stream_weight(condition, weight, bias, {}, Epilogue::modulation).view({-1, 4, dim});
+  }
+  const at::Tensor y = at::linear(condition, weight, bias).view({-1, 4, dim});
+  for (const std::int64_t scale : {0, 2}) y.select(1, scale).add_(1);
+  for (const std::int64_t gate : {1, 3}) y.select(1, gate).tanh_();
+  return y;
 }
 
 }  // namespace trireme::kernels

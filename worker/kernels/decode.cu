@@ -189,8 +189,9 @@ constexpr int kLinearBlock = 128;
 
 /// A warp makes two outputs of all rows of x, so that x, which every warp reads, comes from the cache half as often:
 /// neighbours, or a gate and what it gates.
-template <class T, int rows, bool gated>
+template <class T, int rows, Epilogue epilogue>
 __global__ void __launch_bounds__(kLinearBlock) few_rows(FewRowsLaunch a) {
+  constexpr bool gated = epilogue == Epilogue::silu_mul;
   const int lane = threadIdx.x % 32;
   const int warp = blockIdx.x * (kLinearBlock / 32) + threadIdx.x / 32;
   const int first = gated ? warp : 2 * warp;
@@ -221,11 +222,15 @@ __global__ void __launch_bounds__(kLinearBlock) few_rows(FewRowsLaunch a) {
       for (int offset = 16; offset > 0; offset /= 2) sums[o][r] += __shfl_xor_sync(kAllLanes, sums[o][r], offset);
       if (bias) sums[o][r] += static_cast<float>(bias[o == 0 ? first : second]);
       sums[o][r] = rounded<T>(sums[o][r]);
+      if (epilogue == Epilogue::modulation) {
+        const bool is_gate = (o == 0 ? first : second) / (a.out / 4) % 2 == 1;
+        sums[o][r] = is_gate ? tanhf(sums[o][r]) : 1.0f + sums[o][r];
+      }
     }
     if (lane != 0) continue;
     T* const y = static_cast<T*>(a.y) + static_cast<std::int64_t>(r) * a.out;
     if (gated) {
-      y[first] = static_cast<T>(rounded<T>(silu(sums[0][r])) * sums[1][r]);
+      y[first] = static_cast<T>(rounded<T>(silu<T>(sums[0][r])) * sums[1][r]);
       continue;
     }
     const T* const residual = a.residual ? static_cast<const T*>(a.residual) + static_cast<std::int64_t>(r) * a.out : y;
@@ -234,20 +239,24 @@ __global__ void __launch_bounds__(kLinearBlock) few_rows(FewRowsLaunch a) {
   }
 }
 
-template <class T, bool gated>
+template <class T, Epilogue epilogue>
 void start_few_rows(const FewRowsLaunch& a, cudaStream_t stream) {
-  constexpr int kPerBlock = kLinearBlock / 32 * (gated ? 1 : 2);
+  constexpr int kPerBlock = kLinearBlock / 32 * (epilogue == Epilogue::silu_mul ? 1 : 2);
   const unsigned blocks = static_cast<unsigned>((a.out + kPerBlock - 1) / kPerBlock);
-  auto* kernel = a.rows == 1   ? few_rows<T, 1, gated>
-                 : a.rows == 2 ? few_rows<T, 2, gated>
-                 : a.rows == 3 ? few_rows<T, 3, gated>
-                               : few_rows<T, 4, gated>;
+  auto* kernel = a.rows == 1   ? few_rows<T, 1, epilogue>
+                 : a.rows == 2 ? few_rows<T, 2, epilogue>
+                 : a.rows == 3 ? few_rows<T, 3, epilogue>
+                               : few_rows<T, 4, epilogue>;
   kernel<<<blocks, kLinearBlock, 0, stream>>>(a);
 }
 
 template <class T>
 void start_few_rows(const FewRowsLaunch& a, cudaStream_t stream) {
-  a.gated ? start_few_rows<T, true>(a, stream) : start_few_rows<T, false>(a, stream);
+  switch (a.epilogue) {
+    case Epilogue::plain: return start_few_rows<T, Epilogue::plain>(a, stream);
+    case Epilogue::silu_mul: return start_few_rows<T, Epilogue::silu_mul>(a, stream);
+    case Epilogue::modulation: return start_few_rows<T, Epilogue::modulation>(a, stream);
+  }
 }
 
 }  // namespace

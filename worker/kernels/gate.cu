@@ -1,24 +1,37 @@
-// One block a row.
+// One block a row; every thread has all its loads under way before it uses the first.
 #include "worker/kernels/launch.h"
 #include "worker/kernels/vector.cuh"
 
 namespace trireme::kernels {
 namespace {
 
-constexpr int kBlock = 256;
+constexpr int kLargestBlock = 512;
+constexpr int kPerThread = 4;
 
 template <class T>
-__global__ void silu_mul(SiluMulLaunch args) {
+__global__ void __launch_bounds__(kLargestBlock) silu_mul(SiluMulLaunch args) {
   const std::int64_t row = blockIdx.x;
   const T* const a = static_cast<const T*>(args.a) + row * args.a_stride;
   const T* const b = static_cast<const T*>(args.b) + row * args.b_stride;
   T* const out = static_cast<T*>(args.out) + row * args.dim;
-  for (int at = threadIdx.x * kVector; at < args.dim; at += kBlock * kVector) {
-    Floats left = load(a + at);
-    const Floats right = load(b + at);
+  const int step = blockDim.x * kVector;
+  for (int first = threadIdx.x * kVector; first < args.dim; first += kPerThread * step) {
+    Raw<T> left[kPerThread], right[kPerThread];
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) left.value[i] = rounded<T>(silu(left.value[i])) * right.value[i];
-    store(out + at, left);
+    for (int k = 0; k < kPerThread; ++k) {
+      if (first + k * step >= args.dim) continue;
+      left[k] = load_raw(a + first + k * step);
+      right[k] = load_raw(b + first + k * step);
+    }
+#pragma unroll
+    for (int k = 0; k < kPerThread; ++k) {
+      if (first + k * step >= args.dim) continue;
+      Floats value = floats(left[k]);
+      const Floats factor = floats(right[k]);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) value.value[i] = rounded<T>(silu<T>(value.value[i])) * factor.value[i];
+      store(out + first + k * step, value);
+    }
   }
 }
 
@@ -26,7 +39,9 @@ __global__ void silu_mul(SiluMulLaunch args) {
 
 cudaError_t launch_silu_mul(Element element, const SiluMulLaunch& args, cudaStream_t stream) {
   auto* kernel = element == Element::float32 ? silu_mul<float> : silu_mul<__nv_bfloat16>;
-  kernel<<<static_cast<unsigned>(args.rows), kBlock, 0, stream>>>(args);
+  const int needed = (args.dim / kVector + kPerThread - 1) / kPerThread;
+  const int threads = needed >= kLargestBlock ? kLargestBlock : (needed + 31) / 32 * 32;
+  kernel<<<static_cast<unsigned>(args.rows), threads, 0, stream>>>(args);
   return cudaGetLastError();
 }
 

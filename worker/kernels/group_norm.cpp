@@ -9,7 +9,7 @@ namespace {
 
 /// The kernels' result, or an undefined tensor where they can't run.
 at::Tensor on_gpu(const at::Tensor& input, int groups, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                  bool silu) {
+                  bool silu, const at::Tensor& x_bias) {
   const at::MemoryFormat format = input.suggest_memory_format();
   const bool channels_last = format == at::MemoryFormat::ChannelsLast;
   const std::int64_t images = input.size(0), channels = input.size(1), pixels = input.size(2) * input.size(3);
@@ -17,12 +17,14 @@ at::Tensor on_gpu(const at::Tensor& input, int groups, const at::Tensor& weight,
                     (channels_last ? channels % 8 == 0 && channels <= kLargestGroupNormChannels : pixels % 8 == 0);
   if (!fits) return {};
   const at::Tensor x = input.contiguous(format);
-  if (!weight.is_contiguous() || !bias.is_contiguous() || !aligned({x, weight, bias})) return {};
+  if (!weight.is_contiguous() || !bias.is_contiguous() || !aligned({x, weight, bias, x_bias})) return {};
+  if (x_bias.defined() && !(channels_last && x_bias.is_contiguous())) return {};
   at::Tensor out = at::empty_like(x);
   GroupNormLaunch args{};
   args.x = x.data_ptr();
   args.weight = weight.data_ptr();
   args.bias = bias.data_ptr();
+  args.x_bias = pointer(x_bias);
   args.out = out.data_ptr();
   args.pixels = pixels;
   args.images = static_cast<int>(images);
@@ -42,14 +44,17 @@ at::Tensor on_gpu(const at::Tensor& input, int groups, const at::Tensor& weight,
 }  // namespace
 
 at::Tensor group_norm(const at::Tensor& x, int groups, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                      bool silu) {
+                      bool silu, const at::Tensor& x_bias) {
   require(x.dim() == 4 && groups > 0 && x.size(1) % groups == 0,
           "group_norm wants x [N, C, H, W], C divisible by groups");
   require(weight.dim() == 1 && weight.size(0) == x.size(1) && bias.sizes() == weight.sizes(),
           "group_norm weight and bias must be [C]");
   require(weight.scalar_type() == x.scalar_type() && bias.scalar_type() == x.scalar_type(),
           "group_norm operands must share a dtype");
-  if (at::Tensor out = on_gpu(x, groups, weight, bias, eps, silu); out.defined()) return out;
+  require(!x_bias.defined() || (x_bias.sizes() == weight.sizes() && x_bias.scalar_type() == x.scalar_type()),
+          "group_norm x_bias must be [C] in the dtype of x");
+  if (at::Tensor out = on_gpu(x, groups, weight, bias, eps, silu, x_bias); out.defined()) return out;
+  if (x_bias.defined()) return group_norm(x + x_bias.view({1, -1, 1, 1}), groups, weight, bias, eps, silu);
   // ATen's channels-last path sums squares in float32, which loses digits where the mean is far from zero; its bfloat16
   // path on a GPU rounds the mean.
   at::Tensor out =

@@ -8,7 +8,8 @@ namespace trireme::kernels {
 namespace {
 
 constexpr int kBlock = 256;
-constexpr int kSlice = 32768;  // elements a block sums
+constexpr int kSlice = 65536;  // elements a block sums
+constexpr int kPixelsPerThread = 4;
 
 struct Moments {
   double sum, squares;
@@ -66,34 +67,64 @@ __global__ void sum_channels_first(GroupNormLaunch a) {
   }
 }
 
-/// grid (slices, images): a block sums whole pixels; a thread keeps to its eight channels.
+/// x with what is added to it, as a tensor of T would hold the sum.
 template <class T>
+__device__ Floats biased(const Raw<T>& raw, const Floats& bias, bool with_bias) {
+  Floats v = floats(raw);
+  if (!with_bias) return v;
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) v.value[i] = rounded<T>(v.value[i] + bias.value[i]);
+  return v;
+}
+
+/// grid (slices, images): a block sums whole pixels; a thread keeps to its eight channels. `unit` neighbouring channels
+/// of them are of one group.
+template <class T, int unit>
 __global__ void sum_channels_last(GroupNormLaunch a) {
-  extern __shared__ Moments of_channel[];  // [pixel of a step][channel]
+  extern __shared__ Moments of_unit[];  // [pixel of a step][unit of the pixel]
   const int octets = a.channels / kVector, step = blockDim.x / octets;
   const int octet = threadIdx.x % octets, lane = threadIdx.x / octets;
   const std::int64_t slice = kSlice / a.channels;
   const std::int64_t first = blockIdx.x * slice, last = first + slice < a.pixels ? first + slice : a.pixels;
   const T* const image = static_cast<const T*>(a.x) + blockIdx.y * a.pixels * a.channels + octet * kVector;
+  const bool with_bias = a.x_bias != nullptr;
+  Floats bias{};
+  if (with_bias) bias = load(static_cast<const T*>(a.x_bias) + octet * kVector);
   Running running[kVector] = {};
   int count = 0;
-  for (std::int64_t pixel = first + lane; pixel < last; pixel += step, ++count) {
-    const Floats v = load(image + pixel * a.channels);
+  if (first + lane < last) {
+    const Floats v = biased<T>(load_raw(image + (first + lane) * a.channels), bias, with_bias);
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) {
-      if (count == 0) running[i].origin = v.value[i];
-      running[i].add(v.value[i]);
-    }
+    for (int i = 0; i < kVector; ++i) running[i].origin = v.value[i];
   }
+  const T* at = image + (first + lane) * a.channels;
+  const std::int64_t stride = static_cast<std::int64_t>(step) * a.channels;
+#pragma unroll 4
+  for (std::int64_t pixel = first + lane; pixel < last; pixel += step, at += stride, ++count) {
+    const Floats v = biased<T>(load_raw(at), bias, with_bias);
 #pragma unroll
-  for (int i = 0; i < kVector; ++i) of_channel[lane * a.channels + octet * kVector + i] = running[i].moments(count);
+    for (int i = 0; i < kVector; ++i) running[i].add(v.value[i]);
+  }
+  constexpr int kUnits = kVector / unit;
+  const int units = a.channels / unit;  // of a pixel
+#pragma unroll
+  for (int u = 0; u < kUnits; ++u) {
+    Moments total{};
+#pragma unroll
+    for (int i = u * unit; i < (u + 1) * unit; ++i) {
+      const Moments m = running[i].moments(count);
+      total.sum += m.sum;
+      total.squares += m.squares;
+    }
+    of_unit[lane * units + octet * kUnits + u] = total;
+  }
   __syncthreads();
-  const int per_group = a.channels / a.groups;
+  const int per_group = units / a.groups;
   for (int group = threadIdx.x; group < a.groups; group += blockDim.x) {
     Moments total{};
     for (int p = 0; p < step; ++p) {
       for (int c = 0; c < per_group; ++c) {
-        const Moments& m = of_channel[p * a.channels + group * per_group + c];
+        const Moments& m = of_unit[p * units + group * per_group + c];
         total.sum += m.sum;
         total.squares += m.squares;
       }
@@ -103,25 +134,33 @@ __global__ void sum_channels_last(GroupNormLaunch a) {
   }
 }
 
-/// One warp for each group of each image.
+/// One block for each group of each image.
 template <class T>
 __global__ void finish_statistics(GroupNormLaunch a, std::int64_t slices) {
+  __shared__ Moments of_thread[kBlock];
   const int image = blockIdx.x / a.groups, group = blockIdx.x % a.groups, per_group = a.channels / a.groups;
   const Moments* const partial = reinterpret_cast<const Moments*>(a.partial) + blockIdx.x * slices;
   Moments total{};
-  for (std::int64_t s = threadIdx.x; s < slices; s += 32) {
+#pragma unroll 4
+  for (std::int64_t s = threadIdx.x; s < slices; s += kBlock) {
     total.sum += partial[s].sum;
     total.squares += partial[s].squares;
   }
-  for (int offset = 16; offset > 0; offset /= 2) {
-    total.sum += __shfl_xor_sync(0xffffffffu, total.sum, offset);
-    total.squares += __shfl_xor_sync(0xffffffffu, total.squares, offset);
+  of_thread[threadIdx.x] = total;
+  for (int half = kBlock / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) {
+      of_thread[threadIdx.x].sum += of_thread[threadIdx.x + half].sum;
+      of_thread[threadIdx.x].squares += of_thread[threadIdx.x + half].squares;
+    }
   }
+  __syncthreads();
+  total = of_thread[0];
   const double count = static_cast<double>(a.pixels) * per_group, mean = total.sum / count;
   const double variance = total.squares / count - mean * mean;
   const float inverse = static_cast<float>(rsqrt((variance > 0 ? variance : 0) + a.eps));
   float* const scale = a.scale_shift + static_cast<std::int64_t>(image) * 2 * a.channels;
-  for (int c = group * per_group + threadIdx.x; c < (group + 1) * per_group; c += 32) {
+  for (int c = group * per_group + threadIdx.x; c < (group + 1) * per_group; c += kBlock) {
     const float w = static_cast<float>(static_cast<const T*>(a.weight)[c]);
     scale[c] = w * inverse;
     scale[a.channels + c] = static_cast<float>(static_cast<const T*>(a.bias)[c]) - static_cast<float>(mean) * scale[c];
@@ -131,7 +170,7 @@ __global__ void finish_statistics(GroupNormLaunch a, std::int64_t slices) {
 template <class T>
 __device__ float finish(float x, float scale, float shift, bool with_silu) {
   const float y = rounded<T>(x * scale + shift);
-  return with_silu ? silu(y) : y;
+  return with_silu ? silu<T>(y) : y;
 }
 
 /// grid (parts of a channel, images * channels)
@@ -149,37 +188,59 @@ __global__ void apply_channels_first(GroupNormLaunch a) {
   store(static_cast<T*>(a.out) + index, v);
 }
 
-/// grid (parts of an image, images)
+/// grid (parts of an image, images): a thread keeps to its eight channels.
 template <class T>
 __global__ void apply_channels_last(GroupNormLaunch a) {
-  const std::int64_t at = (static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x) * kVector;
-  if (at >= a.pixels * a.channels) return;
-  const int channel = static_cast<int>(at % a.channels);
+  const int octets = a.channels / kVector, step = blockDim.x / octets;
+  const int channel = threadIdx.x % octets * kVector;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * step * kPixelsPerThread + threadIdx.x / octets;
   const float* const scales = a.scale_shift + static_cast<std::int64_t>(blockIdx.y) * 2 * a.channels + channel;
-  const Floats scale = load(scales), shift = load(scales + a.channels);
-  const std::int64_t index = blockIdx.y * a.pixels * a.channels + at;
-  Floats v = load(static_cast<const T*>(a.x) + index);
+  const std::int64_t image = blockIdx.y * a.pixels * a.channels + channel;
+  Raw<T> raw[kPixelsPerThread];
 #pragma unroll
-  for (int i = 0; i < kVector; ++i) v.value[i] = finish<T>(v.value[i], scale.value[i], shift.value[i], a.silu);
-  store(static_cast<T*>(a.out) + index, v);
+  for (int k = 0; k < kPixelsPerThread; ++k) {
+    const std::int64_t pixel = first + k * step;
+    if (pixel < a.pixels) raw[k] = load_raw(static_cast<const T*>(a.x) + image + pixel * a.channels);
+  }
+  const Floats scale = load(scales), shift = load(scales + a.channels);
+  const bool with_bias = a.x_bias != nullptr;
+  Floats bias{};
+  if (with_bias) bias = load(static_cast<const T*>(a.x_bias) + channel);
+#pragma unroll
+  for (int k = 0; k < kPixelsPerThread; ++k) {
+    const std::int64_t pixel = first + k * step;
+    if (pixel >= a.pixels) continue;
+    Floats v = biased<T>(raw[k], bias, with_bias);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) v.value[i] = finish<T>(v.value[i], scale.value[i], shift.value[i], a.silu);
+    store(static_cast<T*>(a.out) + image + pixel * a.channels, v);
+  }
+}
+
+template <class T>
+void start_channels_last(const GroupNormLaunch& a, std::int64_t slices, cudaStream_t stream) {
+  const int octets = a.channels / kVector, threads = kBlock / octets * octets, per_group = a.channels / a.groups;
+  const dim3 grid(static_cast<unsigned>(slices), a.images);
+  // Neighbouring channels of a thread that are of one group.
+  const int unit = per_group % 8 == 0 ? 8 : per_group % 4 == 0 ? 4 : per_group % 2 == 0 ? 2 : 1;
+  auto* sum = unit == 8   ? sum_channels_last<T, 8>
+              : unit == 4 ? sum_channels_last<T, 4>
+              : unit == 2 ? sum_channels_last<T, 2>
+                          : sum_channels_last<T, 1>;
+  sum<<<grid, threads, sizeof(Moments) * threads*(kVector / unit), stream>>>(a);
+  finish_statistics<T><<<a.images * a.groups, kBlock, 0, stream>>>(a, slices);
+  const std::int64_t pixels = static_cast<std::int64_t>(threads / octets) * kPixelsPerThread;  // of a block
+  apply_channels_last<T><<<dim3(static_cast<unsigned>(ceil_div(a.pixels, pixels)), a.images), threads, 0, stream>>>(a);
 }
 
 template <class T>
 void start(const GroupNormLaunch& a, cudaStream_t stream) {
   const std::int64_t slices = slice_count(a);
-  if (a.channels_last) {
-    const int octets = a.channels / kVector, threads = kBlock / octets * octets;
-    const dim3 grid(static_cast<unsigned>(slices), a.images);
-    sum_channels_last<T><<<grid, threads, sizeof(Moments) * threads * kVector, stream>>>(a);
-  } else {
-    sum_channels_first<T><<<dim3(static_cast<unsigned>(slices), a.images * a.groups), kBlock, 0, stream>>>(a);
-  }
-  finish_statistics<T><<<a.images * a.groups, 32, 0, stream>>>(a, slices);
-  const std::int64_t run = a.channels_last ? a.pixels * a.channels : a.pixels;
-  const dim3 grid(static_cast<unsigned>(ceil_div(run, kBlock * kVector)),
-                  a.images * (a.channels_last ? 1 : a.channels));
-  auto* apply = a.channels_last ? apply_channels_last<T> : apply_channels_first<T>;
-  apply<<<grid, kBlock, 0, stream>>>(a);
+  if (a.channels_last) return start_channels_last<T>(a, slices, stream);
+  sum_channels_first<T><<<dim3(static_cast<unsigned>(slices), a.images * a.groups), kBlock, 0, stream>>>(a);
+  finish_statistics<T><<<a.images * a.groups, kBlock, 0, stream>>>(a, slices);
+  const dim3 grid(static_cast<unsigned>(ceil_div(a.pixels, kBlock * kVector)), a.images * a.channels);
+  apply_channels_first<T><<<grid, kBlock, 0, stream>>>(a);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace trireme::kernels {
 
 /// x [N, C, H, W] bfloat16 or float32, NCHW or channels-last; weight, bias [C] -> same shape, dtype and memory format.
 /// Statistics in float32; rounded to the dtype before the SiLU. Ref: torch nn.GroupNorm, then F.silu.
+/// `x_bias` [C]: added to x first and rounded, for a convolution whose bias was left to this pass.
 at::Tensor group_norm(const at::Tensor& x, int groups, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                      bool silu);
+                      bool silu, const at::Tensor& x_bias = {});
 
 }  // namespace trireme::kernels

@@ -11,28 +11,35 @@ namespace trireme::kernels {
 
 enum class Element { float32, bfloat16 };
 
-enum class RowNorm { plain, modulated, one_plus, add, gated_add };
-
+/// y = the norm of x, times the gate; sum = residual + y; norm = the norm of the sum, times the scale. What has a null
+/// weight is left out: without `weight` y is x, without `next_weight` there is no norm behind the sum, and without
+/// `residual` there is nothing but that.
 struct RowNormLaunch {
-  const void* x;         // [rows, dim]
-  const void* weight;    // [dim]
-  const void* vector;    // [dim]: modulation or gate
-  const void* residual;  // [rows, dim]
-  void* out;             // [rows, dim]
-  std::int64_t rows;
+  const void* x;            // [rows, dim]
+  const void* weight;       // [dim]
+  const void* gate;         // [dim], or [pictures, dim] with a picture every `stride` elements; or null
+  const void* residual;     // [rows, dim]
+  void* sum;                // [rows, dim]
+  const void* next_weight;  // [dim]
+  const void* scale;        // as gate
+  void* norm;               // [rows, dim]
+  const int* of_row;        // [rows]: the picture of each row; null: all rows are the first one's
+  std::int64_t rows, stride;
   int dim;
   float eps;
+  bool one_plus;  // weights count from 1, one rounding
 };
 inline constexpr int kLargestNormDim = 16384;
-cudaError_t launch_row_norm(Element element, RowNorm kind, const RowNormLaunch& args, cudaStream_t stream);
+cudaError_t launch_row_norm(Element element, const RowNormLaunch& args, cudaStream_t stream);
 
 struct RopeLaunch {
-  void* x;             // [tokens, heads, head_dim], head_dim contiguous
-  const void* weight;  // [head_dim], null: no norm
-  const float* cos;    // [tokens, head_dim / 2]
+  void* x;               // [tokens, heads, head_dim], head_dim contiguous
+  const void* weight;    // [head_dim], null: no norm
+  const void* k_weight;  // [head_dim]: of heads from `first_k` on
+  const float* cos;      // [tokens, head_dim / 2]
   const float* sin;
   std::int64_t tokens, token_stride, head_stride;
-  int heads, head_dim;  // head_dim: a multiple of 16, at most 256
+  int heads, first_k, head_dim;  // head_dim: a multiple of 16, at most 256
   float eps;
 };
 inline constexpr int kLargestRopeHeadDim = 256;
@@ -66,15 +73,20 @@ inline constexpr int kLargestDecodeHeadDim = 256, kLargestDecodeGroup = 8;
 inline constexpr int kKeysPerSplit = 64;
 cudaError_t launch_decode_attention(Element element, const DecodeAttentionLaunch& args, cudaStream_t stream);
 
+enum class Epilogue {
+  plain,
+  silu_mul,   // y = silu(gate) * up, the halves of the product
+  modulation  // quarters of the product: 1 + v, tanh(v), 1 + v, tanh(v)
+};
 struct FewRowsLaunch {
   const void* x;         // [rows, in], a row every `x_stride` elements
-  const void* weight;    // [out, in]; gated: [2 * out, in]
+  const void* weight;    // [out, in]; silu_mul: [2 * out, in]
   const void* bias;      // [out] or [2 * out], or null
-  const void* residual;  // [rows, out] or null; not when gated
+  const void* residual;  // [rows, out] or null; for `plain`
   void* y;               // [rows, out]
   std::int64_t x_stride;
   int rows, out, in;  // in: a multiple of 8
-  bool gated;         // y = silu(gate) * up
+  Epilogue epilogue;
 };
 inline constexpr int kMostFewRows = 4;
 cudaError_t launch_few_rows(Element element, const FewRowsLaunch& args, cudaStream_t stream);
@@ -90,6 +102,7 @@ cudaError_t launch_silu_mul(Element element, const SiluMulLaunch& args, cudaStre
 struct GroupNormLaunch {
   const void* x;  // [images, channels, pixels], or [images, pixels, channels] when `channels_last`
   const void *weight, *bias;
+  const void* x_bias;  // [channels], added to x first; or null; channels last only
   void* out;
   double* partial;     // group_norm_partials(...) values
   float* scale_shift;  // [images, 2, channels]
@@ -101,5 +114,32 @@ struct GroupNormLaunch {
 std::int64_t group_norm_partials(const GroupNormLaunch& args);
 inline constexpr int kLargestGroupNormChannels = 2048;
 cudaError_t launch_group_norm(Element element, const GroupNormLaunch& args, cudaStream_t stream);
+
+struct AddBiasedLaunch {        // pixels of `channels` elements, a multiple of 8
+  void* a;                      // [pixels, channels]; becomes the sum
+  const void* b;                // the same, or null
+  const void *a_bias, *b_bias;  // [channels], or null
+  std::int64_t pixels;
+  int channels;
+};
+cudaError_t launch_add_biased(Element element, const AddBiasedLaunch& args, cudaStream_t stream);
+
+struct SoftmaxLaunch {
+  const float* scores;  // [rows, columns]
+  void* out;            // [rows, columns]
+  std::int64_t rows;
+  int columns;  // a multiple of 8
+  float scale;  // above 0
+};
+inline constexpr int kLargestSoftmaxRow = 32768;
+cudaError_t launch_softmax(Element element, const SoftmaxLaunch& args, cudaStream_t stream);
+
+struct DoublePixelsLaunch {
+  const void* x;  // [rows, width, channels], rows of all images
+  void* out;      // [2 * rows, 2 * width, channels]
+  std::int64_t rows, width;
+  int channels;  // a multiple of 8
+};
+cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args, cudaStream_t stream);
 
 }  // namespace trireme::kernels

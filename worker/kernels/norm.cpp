@@ -7,13 +7,26 @@
 namespace trireme::kernels {
 namespace {
 
-void check_row_operands(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& vector) {
-  require(x.dim() >= 1 && weight.dim() == 1 && weight.size(0) == x.size(-1),
+void check_norm(const at::Tensor& x, const ScaledNorm& norm) {
+  require(x.dim() >= 1 && norm.weight.dim() == 1 && norm.weight.size(0) == x.size(-1),
           "norm weight must be [dim] for x [.., dim]");
   require(is_element(x), "norm wants float32 or bfloat16");
-  require(weight.scalar_type() == x.scalar_type(), "norm weight and x must share a dtype");
-  require(!vector.defined() || (vector.numel() == x.size(-1) && vector.scalar_type() == x.scalar_type()),
-          "modulation or gate must be [dim] in the dtype of x");
+  require(norm.weight.scalar_type() == x.scalar_type(), "norm weight and x must share a dtype");
+  const auto& [values, of_row] = norm.factor;
+  if (!values.defined()) return;
+  require(values.scalar_type() == x.scalar_type() && values.size(-1) == x.size(-1),
+          "what a norm is multiplied with must be [dim] in the dtype of x");
+  if (!of_row.defined()) {
+    require(values.numel() == x.size(-1), "a factor for each picture wants to know whose each row is");
+    return;
+  }
+  require(values.dim() == 2 && x.dim() == 2 && of_row.dim() == 1 && of_row.size(0) == x.size(0) &&
+              of_row.scalar_type() == at::kInt && of_row.is_contiguous(),
+          "a factor for each picture must be [pictures, dim], with of_row [rows] int32");
+}
+
+void check_sum(const at::Tensor& residual, const at::Tensor& x) {
+  require(residual.sizes() == x.sizes() && residual.scalar_type() == x.scalar_type(), "residual must be like x");
 }
 
 at::Tensor normalized(const at::Tensor& x, double eps) {  // float32
@@ -21,50 +34,111 @@ at::Tensor normalized(const at::Tensor& x, double eps) {  // float32
   return wide * at::rsqrt(wide.pow(2).mean(-1, /*keepdim=*/true) + eps);
 }
 
-/// The kernel's result, or an undefined tensor where it can't run: on a CPU, and for odd widths.
-at::Tensor on_gpu(RowNorm kind, const at::Tensor& input, const at::Tensor& weight, double eps,
-                  const at::Tensor& input_vector, const at::Tensor& input_residual) {
-  if (!input.is_cuda() || input.size(-1) % 8 != 0 || input.size(-1) > kLargestNormDim) return {};
-  const at::Tensor x = input.contiguous();
-  const at::Tensor vector = input_vector.defined() ? input_vector.reshape({-1}).contiguous() : at::Tensor();
-  const at::Tensor residual = input_residual.defined() ? input_residual.contiguous() : at::Tensor();
-  if (!weight.is_contiguous() || !aligned({x, weight, vector, residual})) return {};
-  at::Tensor out = at::empty_like(x);
+at::Tensor plain_norm(const at::Tensor& x, const ScaledNorm& norm, double eps) {
+  at::Tensor out = normalized(x, eps).to(x.scalar_type()).mul_(norm.weight);
+  const auto& [values, of_row] = norm.factor;
+  if (of_row.defined()) return out.mul_(values.index_select(0, of_row));
+  return values.defined() ? out.mul_(values.reshape({-1})) : out;
+}
+
+at::Tensor plain_norm_one_plus(const at::Tensor& x, const at::Tensor& weight, double eps) {
+  return (normalized(x, eps) * (weight.to(at::kFloat) + 1)).to(x.scalar_type());
+}
+
+/// Vectors of pictures may lie apart, as the parts of a modulation do; of both factors by the same stride.
+bool fits(const RowFactor& factor, std::int64_t* stride) {
+  if (!factor.defined()) return true;
+  if (factor.values.stride(-1) != 1 || !aligned({factor.values})) return false;
+  if (!factor.of_row.defined()) return factor.values.is_contiguous();
+  const std::int64_t own = factor.values.stride(0);
+  if (own % 8 != 0 || (*stride != 0 && *stride != own)) return false;
+  *stride = own;
+  return true;
+}
+
+struct Call {
+  at::Tensor x, residual;
+  ScaledNorm of_x, of_sum;
+  double eps = 0;
+  bool one_plus = false;
+};
+
+/// The kernel's results, undefined where it can't run: on a CPU, and for odd widths.
+SumAndNorm on_gpu(const Call& call) {
+  if (!call.x.is_cuda() || call.x.size(-1) % 8 != 0 || call.x.size(-1) > kLargestNormDim) return {};
+  const at::Tensor x = call.x.contiguous();
+  const at::Tensor residual = call.residual.defined() ? call.residual.contiguous() : at::Tensor();
+  const RowFactor &gate = call.of_x.factor, &scale = call.of_sum.factor;
+  RowNormLaunch args{};
+  for (const at::Tensor& weight : {call.of_x.weight, call.of_sum.weight}) {
+    if (weight.defined() && !weight.is_contiguous()) return {};
+  }
+  if (gate.defined() && scale.defined() && gate.of_row.defined() != scale.of_row.defined()) return {};
+  if (!fits(gate, &args.stride) || !fits(scale, &args.stride)) return {};
+  if (!aligned({x, residual, call.of_x.weight, call.of_sum.weight})) return {};
+  SumAndNorm out;
+  if (residual.defined()) out.sum = at::empty_like(x);
+  if (call.of_sum.weight.defined()) out.norm = at::empty_like(x);
   if (x.numel() == 0) return out;
-  const int dim = static_cast<int>(x.size(-1));
-  const RowNormLaunch args{
-      x.data_ptr(), weight.data_ptr(),      pointer(vector), pointer(residual), out.data_ptr(), x.numel() / dim,
-      dim,          static_cast<float>(eps)};
-  enqueue(x, "a norm", [&](cudaStream_t stream) { return launch_row_norm(element(x), kind, args, stream); });
+  const at::Tensor& of_row = gate.of_row.defined() ? gate.of_row : scale.of_row;
+  args.x = x.data_ptr();
+  args.weight = pointer(call.of_x.weight);
+  args.gate = pointer(gate.values);
+  args.residual = pointer(residual);
+  args.sum = out.sum.defined() ? out.sum.data_ptr() : nullptr;
+  args.next_weight = pointer(call.of_sum.weight);
+  args.scale = pointer(scale.values);
+  args.norm = out.norm.defined() ? out.norm.data_ptr() : nullptr;
+  args.of_row = of_row.defined() ? of_row.data_ptr<int>() : nullptr;
+  args.dim = static_cast<int>(x.size(-1));
+  args.rows = x.numel() / args.dim;
+  args.eps = static_cast<float>(call.eps);
+  args.one_plus = call.one_plus;
+  enqueue(x, "a norm", [&](cudaStream_t stream) { return launch_row_norm(element(x), args, stream); });
   return out;
 }
 
 }  // namespace
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& modulation) {
-  check_row_operands(x, weight, modulation);
-  const RowNorm kind = modulation.defined() ? RowNorm::modulated : RowNorm::plain;
-  if (at::Tensor out = on_gpu(kind, x, weight, eps, modulation, {}); out.defined()) return out;
-  at::Tensor out = normalized(x, eps).to(x.scalar_type()).mul_(weight);
-  if (modulation.defined()) out.mul_(modulation.reshape({-1}) + 1);
-  return out;
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const RowFactor& scale) {
+  const ScaledNorm norm{weight, scale};
+  check_norm(x, norm);
+  if (SumAndNorm out = on_gpu({x, {}, {}, norm, eps}); out.norm.defined()) return out.norm;
+  return plain_norm(x, norm, eps);
 }
 
 at::Tensor rms_norm_one_plus(const at::Tensor& x, const at::Tensor& weight, double eps) {
-  check_row_operands(x, weight, {});
-  if (at::Tensor out = on_gpu(RowNorm::one_plus, x, weight, eps, {}, {}); out.defined()) return out;
-  return (normalized(x, eps) * (weight.to(at::kFloat) + 1)).to(x.scalar_type());
+  check_norm(x, {weight, {}});
+  if (SumAndNorm out = on_gpu({x, {}, {}, {weight, {}}, eps, /*one_plus=*/true}); out.norm.defined()) return out.norm;
+  return plain_norm_one_plus(x, weight, eps);
 }
 
-at::Tensor add_gated_norm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight, double eps,
-                          const at::Tensor& gate) {
-  require(residual.sizes() == x.sizes() && residual.scalar_type() == x.scalar_type(), "residual must be like x");
-  check_row_operands(x, weight, gate);
-  const RowNorm kind = gate.defined() ? RowNorm::gated_add : RowNorm::add;
-  if (at::Tensor out = on_gpu(kind, x, weight, eps, gate, residual); out.defined()) return out;
-  at::Tensor out = rms_norm(x, weight, eps);
-  if (gate.defined()) out.mul_(gate.reshape({-1}).tanh());
-  return out.add_(residual);
+at::Tensor add_norm(const at::Tensor& residual, const at::Tensor& x, const ScaledNorm& of_x, double eps) {
+  check_sum(residual, x);
+  check_norm(x, of_x);
+  if (SumAndNorm out = on_gpu({x, residual, of_x, {}, eps}); out.sum.defined()) return out.sum;
+  return plain_norm(x, of_x, eps).add_(residual);
+}
+
+SumAndNorm add_then_norm(const at::Tensor& residual, const at::Tensor& x, const ScaledNorm& of_x,
+                         const ScaledNorm& of_sum, double eps) {
+  check_sum(residual, x);
+  if (of_x.weight.defined()) check_norm(x, of_x);
+  check_norm(x, of_sum);
+  if (SumAndNorm out = on_gpu({x, residual, of_x, of_sum, eps}); out.sum.defined()) return out;
+  const at::Tensor sum = of_x.weight.defined() ? plain_norm(x, of_x, eps).add_(residual) : residual + x;
+  return {sum, plain_norm(sum, of_sum, eps)};
+}
+
+SumAndNorm add_then_norm_one_plus(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight_of_x,
+                                  const at::Tensor& weight_of_sum, double eps) {
+  check_sum(residual, x);
+  if (weight_of_x.defined()) check_norm(x, {weight_of_x, {}});
+  check_norm(x, {weight_of_sum, {}});
+  const Call call{x, residual, {weight_of_x, {}}, {weight_of_sum, {}}, eps, /*one_plus=*/true};
+  if (SumAndNorm out = on_gpu(call); out.sum.defined()) return out;
+  const at::Tensor sum = residual + (weight_of_x.defined() ? plain_norm_one_plus(x, weight_of_x, eps) : x);
+  return {sum, plain_norm_one_plus(sum, weight_of_sum, eps)};
 }
 
 }  // namespace trireme::kernels

@@ -6,18 +6,47 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <utility>
+
 namespace trireme::kernels {
 
-/// x [.., dim], weight [dim] -> [.., dim]. With `modulation` [dim]: the norm times (1 + modulation).
+/// What rows are multiplied with: [dim] for all of them, or [pictures, dim] with `of_row`, int32 [rows], that says
+/// whose each row is. Undefined values: nothing.
+struct RowFactor {
+  RowFactor() = default;
+  RowFactor(at::Tensor all) : values(std::move(all)) {}
+  RowFactor(at::Tensor each, at::Tensor whose) : values(std::move(each)), of_row(std::move(whose)) {}
+  bool defined() const { return values.defined(); }
+
+  at::Tensor values, of_row;
+};
+
+/// x [.., dim], weight [dim] -> norm * weight, times `scale`.
 /// Ref: diffusers normalization.py RMSNorm; transformer_z_image.py `attention_norm1(x) * scale_msa`.
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& modulation = {});
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const RowFactor& scale = {});
 
 /// x [.., dim], weight [dim] -> norm * (1 + weight), all in float32, rounded once. Ref: transformers Gemma3RMSNorm.
 at::Tensor rms_norm_one_plus(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-/// residual, x [.., dim] -> residual + tanh(gate) * rms_norm(x, weight, eps); without `gate` [dim]: residual + the
-/// norm. Ref: diffusers transformer_z_image.py `x + gate_msa * attention_norm2(attn_out)`.
-at::Tensor add_gated_norm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight, double eps,
-                          const at::Tensor& gate = {});
+/// A weight, and what its norm is then multiplied with.
+struct ScaledNorm {
+  at::Tensor weight;
+  RowFactor factor;
+};
+
+/// residual, x [.., dim] -> residual + norm of x * weight * factor.
+/// Ref: diffusers transformer_z_image.py `x + gate_msa * attention_norm2(attn_out)`.
+at::Tensor add_norm(const at::Tensor& residual, const at::Tensor& x, const ScaledNorm& of_x, double eps);
+
+struct SumAndNorm {
+  at::Tensor sum, norm;
+};
+
+/// The sum as add_norm makes it (without a weight in `of_x`: residual + x), and its norm * weight * factor.
+SumAndNorm add_then_norm(const at::Tensor& residual, const at::Tensor& x, const ScaledNorm& of_x,
+                         const ScaledNorm& of_sum, double eps);
+/// The same with norms as rms_norm_one_plus makes them and no factors.
+SumAndNorm add_then_norm_one_plus(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight_of_x,
+                                  const at::Tensor& weight_of_sum, double eps);
 
 }  // namespace trireme::kernels

@@ -26,11 +26,11 @@ __device__ void turn_adjacent(Floats& x, const float* cos, const float* sin) {
 template <class T, Rotation rotation, bool norm>
 __global__ void rope(RopeLaunch a, int width) {  // width: lanes of a group, a power of two
   const int lane = threadIdx.x % width, lanes = a.head_dim / kVector;
-  const std::int64_t index = (static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x) / width;
-  const bool exists = index < a.tokens * a.heads, active = exists && lane < lanes;
-  const std::int64_t token = exists ? index / a.heads : 0;
-  T* const at =
-      static_cast<T*>(a.x) + token * a.token_stride + (index - token * a.heads) * a.head_stride + lane * kVector;
+  const unsigned index = blockIdx.x * (kBlock / width) + threadIdx.x / width;  // of a head: fewer than 2^32
+  const bool exists = index < static_cast<unsigned>(a.tokens) * a.heads, active = exists && lane < lanes;
+  const unsigned row_of = exists ? index / a.heads : 0, head = exists ? index % a.heads : 0;
+  const std::int64_t token = row_of;
+  T* const at = static_cast<T*>(a.x) + token * a.token_stride + head * a.head_stride + lane * kVector;
   Floats x{};
   if (active) x = load(at);
   if (norm) {
@@ -40,7 +40,8 @@ __global__ void rope(RopeLaunch a, int width) {  // width: lanes of a group, a p
     for (int offset = width / 2; offset > 0; offset /= 2) squares += __shfl_xor_sync(kAllLanes, squares, offset, width);
     const float inverse = rsqrtf(squares / a.head_dim + a.eps);
     Floats w{};
-    if (active) w = load(static_cast<const T*>(a.weight) + lane * kVector);
+    const void* const weight = static_cast<int>(head) < a.first_k ? a.weight : a.k_weight;
+    if (active) w = load(static_cast<const T*>(weight) + lane * kVector);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) x.value[i] = rounded<T>(rounded<T>(x.value[i] * inverse) * w.value[i]);
   }

@@ -24,7 +24,14 @@ enum class RopePairs {
 /// contiguous.
 void rope_(const at::Tensor& x, const RopeTable& table, RopePairs pairs);
 
-/// x = rms_norm(x, weight [head_dim], eps) over each head, then rope_. Same dtype as x.
-void norm_rope_(const at::Tensor& x, const at::Tensor& weight, double eps, const RopeTable& table, RopePairs pairs);
+/// RMS norms over each head of q and k: weights [head_dim] in the dtype of the heads.
+struct HeadNorm {
+  at::Tensor q, k;
+  double eps = 0;
+};
+
+/// qk [tokens, q_heads + kv_heads, head_dim], as rope_ takes it: each head normed, then turned.
+void norm_rope_(const at::Tensor& qk, std::int64_t q_heads, const HeadNorm& norm, const RopeTable& table,
+                RopePairs pairs);
 
 }  // namespace trireme::kernels

@@ -1,4 +1,5 @@
 target_sources(trireme_worker_core PRIVATE
+  kernels/capability.cpp
   kernels/decode.cpp
   kernels/decode.cu
   kernels/gate.cpp
@@ -7,5 +8,9 @@ target_sources(trireme_worker_core PRIVATE
   kernels/group_norm.cu
   kernels/norm.cpp
   kernels/norm.cu
+  kernels/pixels.cpp
+  kernels/pixels.cu
   kernels/rope.cpp
-  kernels/rope.cu)
+  kernels/rope.cu
+  kernels/softmax.cpp
+  kernels/softmax.cu)

@@ -1,5 +1,6 @@
 #pragma once
-// Eight elements at a time, in float32 registers: one 16-byte access for bfloat16, two for float32.
+// Eight elements at a time: one 16-byte access for bfloat16, two for float32; arithmetic in float32 registers. A kernel
+// that waits for memory loads all it needs as Raw, which is half the registers, before it uses the first.
 
 #include <cuda_bf16.h>
 
@@ -11,14 +12,29 @@ struct Floats {
   float value[kVector];
 };
 
-__device__ inline Floats load(const float* from) {
-  const float4 low = reinterpret_cast<const float4*>(from)[0], high = reinterpret_cast<const float4*>(from)[1];
-  return {{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}};
+template <class T>
+struct Raw;
+template <>
+struct Raw<float> {
+  float4 low, high;
+};
+template <>
+struct Raw<__nv_bfloat16> {
+  uint4 words;
+};
+
+__device__ inline Raw<float> load_raw(const float* from) {
+  return {reinterpret_cast<const float4*>(from)[0], reinterpret_cast<const float4*>(from)[1]};
+}
+__device__ inline Raw<__nv_bfloat16> load_raw(const __nv_bfloat16* from) {
+  return {*reinterpret_cast<const uint4*>(from)};
 }
 
-__device__ inline Floats load(const __nv_bfloat16* from) {
-  const uint4 raw = *reinterpret_cast<const uint4*>(from);
-  const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
+__device__ inline Floats floats(const Raw<float>& raw) {
+  return {{raw.low.x, raw.low.y, raw.low.z, raw.low.w, raw.high.x, raw.high.y, raw.high.z, raw.high.w}};
+}
+__device__ inline Floats floats(const Raw<__nv_bfloat16>& raw) {
+  const unsigned words[4] = {raw.words.x, raw.words.y, raw.words.z, raw.words.w};
   Floats out;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -26,6 +42,11 @@ __device__ inline Floats load(const __nv_bfloat16* from) {
     out.value[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
   }
   return out;
+}
+
+template <class T>
+__device__ inline Floats load(const T* from) {
+  return floats(load_raw(from));
 }
 
 __device__ inline void store(float* to, const Floats& v) {
@@ -55,6 +76,16 @@ __device__ inline float rounded<__nv_bfloat16>(float v) {
   return __bfloat162float(__float2bfloat16_rn(v));
 }
 
-__device__ inline float silu(float v) { return v / (1.0f + expf(-v)); }
+/// Before it is rounded to T: for bfloat16 the fast functions, whose error is a thousandth of that rounding.
+template <class T>
+__device__ inline float silu(float v);
+template <>
+__device__ inline float silu<float>(float v) {
+  return v / (1.0f + expf(-v));
+}
+template <>
+__device__ inline float silu<__nv_bfloat16>(float v) {
+  return __fdividef(v, 1.0f + __expf(-v));
+}
 
 }  // namespace trireme::kernels

@@ -2,36 +2,83 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "worker/kernels/capability.h"
+#include "worker/kernels/softmax.h"
+
 namespace trireme::nn {
 namespace {
 
-at::Tensor heads_first(const at::Tensor& x) { return x.transpose(0, 1).unsqueeze(0); }  // [1, heads, tokens, head_dim]
+constexpr int kHopper = 90;
+constexpr std::int64_t kLong = 1024;        // keys from which a plan of cuDNN's pays
+constexpr std::int64_t kWideHead = 256;     // what flash takes
+constexpr std::int64_t kScores = 64 << 20;  // of one stretch of queries, float32: 256 MiB
 
-bool has_flash(const at::Tensor& q) {
-  return q.is_cuda() && q.scalar_type() == at::kBFloat16 && q.size(-1) % 8 == 0 && q.size(-1) <= 256;
-}
+at::Tensor heads_first(const at::Tensor& x) { return x.unsqueeze(0).transpose(1, 2); }  // [1, heads, tokens, head_dim]
 
-/// [batch, heads, tokens, head_dim]
+/// [batch, heads, tokens, head_dim], as the next two.
 at::Tensor flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
                  std::optional<double> scale) {
   return std::get<0>(at::_scaled_dot_product_flash_attention(q, k, v, /*dropout_p=*/0.0, causal,
                                                              /*return_debug_mask=*/false, scale));
 }
 
+/// Deterministic, as all forward kernels of cuDNN are; at::scaled_dot_product_attention avoids it where deterministic
+/// algorithms are asked for, since its backward ones are not.
+at::Tensor cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
+                 std::optional<double> scale) {
+  return std::get<0>(at::_scaled_dot_product_cudnn_attention(q, k, v, /*attn_bias=*/std::nullopt,
+                                                             /*compute_log_sumexp=*/false, /*dropout_p=*/0.0, causal,
+                                                             /*return_debug_mask=*/false, scale));
+}
+
+/// One head: scores and their softmax in float32. q, k, v [tokens, head_dim].
+at::Tensor products(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::optional<double> scale) {
+  const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(1))));
+  const std::int64_t stretch = std::max<std::int64_t>(128, kScores / k.size(0) / 128 * 128);
+  const at::Tensor out = at::empty({q.size(0), v.size(1)}, q.options()), turned = k.t();
+  for (std::int64_t first = 0; first < q.size(0); first += stretch) {
+    const std::int64_t rows = std::min(stretch, q.size(0) - first);
+    const at::Tensor scores = at::mm(q.narrow(0, first, rows), turned, at::kFloat);
+    at::Tensor part = out.narrow(0, first, rows);
+    at::mm_out(part, kernels::scaled_softmax(scores, factor, q.scalar_type()), v);
+  }
+  return out;
+}
+
 }  // namespace
+
+AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const AttentionOptions& options) {
+  const std::int64_t head_dim = q.size(2);
+  if (!q.is_cuda() || q.scalar_type() != at::kBFloat16 || options.mask.defined() || head_dim % 8 != 0) {
+    return AttentionKernel::any;
+  }
+  if (head_dim > kWideHead) {
+    const bool one_head = q.size(1) == 1 && k.size(1) == 1;
+    return one_head && !options.causal ? AttentionKernel::products : AttentionKernel::any;
+  }
+  const bool cudnn = kernels::capability(q.device()) / 10 == kHopper / 10 && head_dim <= 128 && k.size(0) >= kLong;
+  return cudnn && !options.any_length ? AttentionKernel::cudnn : AttentionKernel::flash;
+}
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionOptions& options) {
   const std::optional<double> scale = options.scale != 0 ? std::optional(options.scale) : std::nullopt;
+  const AttentionKernel kernel = attention_kernel(q, k, options);
+  if (kernel == AttentionKernel::products) return products(q.squeeze(1), k.squeeze(1), v.squeeze(1), scale);
   const at::Tensor heads_q = heads_first(q), heads_k = heads_first(k), heads_v = heads_first(v);
   at::Tensor out;
-  if (options.any_length && !options.mask.defined() && has_flash(q)) {
+  if (kernel == AttentionKernel::cudnn) {
+    out = cudnn(heads_q, heads_k, heads_v, options.causal, scale);
+  } else if (kernel == AttentionKernel::flash) {
     out = flash(heads_q, heads_k, heads_v, options.causal, scale);
   } else {
     const std::optional<at::Tensor> mask = options.mask.defined() ? std::optional(options.mask) : std::nullopt;
     out = at::scaled_dot_product_attention(heads_q, heads_k, heads_v, mask, /*dropout_p=*/0.0, options.causal && !mask,
                                            scale, /*enable_gqa=*/k.size(1) != q.size(1));
   }
-  return out.squeeze(0).transpose(0, 1).reshape({q.size(0), -1});
+  return out.transpose(1, 2).reshape({q.size(0), -1});  // both kernels write a token's heads side by side
 }
 
 at::Tensor segment_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

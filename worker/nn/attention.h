@@ -1,6 +1,6 @@
 #pragma once
-// Attention of one item: scaled dot products over all heads at once. Which of ATen's kernels runs depends on shapes,
-// dtype and device only, so an item's bits do not depend on what else runs.
+// Attention of one item: scaled dot products over all heads at once. Which of the kernels that LibTorch has runs
+// depends on shapes, dtype and the kind of device only, so an item's bits do not depend on what else runs.
 
 #include <ATen/core/Tensor.h>
 
@@ -13,13 +13,22 @@ struct AttentionOptions {
   double scale = 0;     // of the scores; 0 = 1 / sqrt(head_dim)
   bool causal = false;  // query i sees keys up to i; wants as many queries as keys
   at::Tensor mask;      // [queries, keys] bool, true = seen; instead of `causal`
-  // Lengths differ from call to call: on a GPU the flash kernel, since cuDNN's, which is faster for long sequences, is
-  // planned for every length anew.
+  // Lengths differ from call to call: never cuDNN's kernel, which is planned for every length anew.
   bool any_length = false;
 };
 
-/// q [queries, heads, head_dim], k, v [keys, kv_heads, head_dim], kv_heads a divisor of heads
-/// -> [queries, heads * head_dim].
+enum class AttentionKernel {
+  cudnn,     // Hopper, bfloat16, long sequences: 16 ms where flash takes 28 (34 layers of 30 heads x 4224 x 128)
+  flash,     // bfloat16, heads up to 256 wide
+  products,  // one wide head, such as a VAE's: two matrix products with a softmax between, a stretch of queries at a
+             // time
+  any        // ATen's own choice
+};
+/// The rule. q, k as for `attention`.
+AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const AttentionOptions& options = {});
+
+/// q [queries, heads, head_dim], k, v [keys, kv_heads, head_dim], kv_heads a divisor of heads; they may be views of a
+/// fused product -> [queries, heads * head_dim].
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionOptions& options = {});
 

@@ -18,17 +18,11 @@ at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const DecoderConf
                               : kernels::rms_norm(x, weight, config.norm_eps);
 }
 
-/// Per-head norm, if the model has one, and rotation, in place where the kernels allow it. q or k [tokens, heads,
-/// head_dim]
-at::Tensor normed_and_turned(at::Tensor heads, const at::Tensor& norm_weight, const DecoderConfig& config,
-                             const RopeTable& table) {
-  if (config.qk_norm && !config.one_plus_norm) {
-    kernels::norm_rope_(heads, norm_weight, config.norm_eps, table, kernels::RopePairs::halves);
-    return heads;
-  }
-  if (config.qk_norm) heads = kernels::rms_norm_one_plus(heads, norm_weight, config.norm_eps);
-  kernels::rope_(heads, table, kernels::RopePairs::halves);
-  return heads;
+/// residual + x, x normed first where `of_x` is defined, and the norm of the sum.
+kernels::SumAndNorm add_then_norm(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& of_x,
+                                  const at::Tensor& of_sum, const DecoderConfig& config) {
+  return config.one_plus_norm ? kernels::add_then_norm_one_plus(residual, x, of_x, of_sum, config.norm_eps)
+                              : kernels::add_then_norm(residual, x, {of_x, {}}, {of_sum, {}}, config.norm_eps);
 }
 
 }  // namespace
@@ -77,11 +71,18 @@ at::Tensor DecoderLayer::attend(const at::Tensor& x, const DecoderConfig& config
   const at::Tensor qkv = qkv_proj_(x).view({x.size(0), -1, config.head_dim});
   at::Tensor q = qkv.narrow(1, 0, config.heads), k = qkv.narrow(1, config.heads, config.kv_heads);
   const at::Tensor v = qkv.narrow(1, config.heads + config.kv_heads, config.kv_heads);
-  if (config.qk_norm) {
-    q = normed_and_turned(q, q_norm_, config, table);
-    k = normed_and_turned(k, k_norm_, config, table);
+  if (config.qk_norm && config.one_plus_norm) {
+    q = kernels::rms_norm_one_plus(q, q_norm_, config.norm_eps);
+    k = kernels::rms_norm_one_plus(k, k_norm_, config.norm_eps);
+    kernels::rope_(q, table, kernels::RopePairs::halves);
+    kernels::rope_(k, table, kernels::RopePairs::halves);
   } else {
-    kernels::rope_(qkv.narrow(1, 0, config.heads + config.kv_heads), table, kernels::RopePairs::halves);
+    const at::Tensor qk = qkv.narrow(1, 0, config.heads + config.kv_heads);
+    if (config.qk_norm) {
+      kernels::norm_rope_(qk, config.heads, {q_norm_, k_norm_, config.norm_eps}, table, kernels::RopePairs::halves);
+    } else {
+      kernels::rope_(qk, table, kernels::RopePairs::halves);
+    }
   }
   if (pass.cache != nullptr) {
     const kernels::LayerCache cache = pass.cache->layer(index);
@@ -108,16 +109,21 @@ at::Tensor DecoderLayer::feed_forward(const at::Tensor& x, const DecoderConfig& 
 
 at::Tensor DecoderLayer::operator()(const at::Tensor& hidden, const DecoderConfig& config, const DecoderPass& pass,
                                     std::size_t index, LayerPart part) const {
-  at::Tensor middle = hidden;
+  const at::Tensor& before_feed = config.post_norms ? pre_feedforward_layernorm_ : post_attention_layernorm_;
+  kernels::SumAndNorm middle{hidden, {}};
   if (attends(part)) {
     const at::Tensor attended =
         attend(norm(hidden, input_layernorm_, config), config, pass, config.windowed[index], index);
-    middle = hidden + (config.post_norms ? norm(attended, post_attention_layernorm_, config) : attended);
+    if (!feeds_forward(part)) {
+      return hidden + (config.post_norms ? norm(attended, post_attention_layernorm_, config) : attended);
+    }
+    middle = add_then_norm(hidden, attended, config.post_norms ? post_attention_layernorm_ : at::Tensor(), before_feed,
+                           config);
+  } else {
+    middle.norm = norm(hidden, before_feed, config);
   }
-  if (!feeds_forward(part)) return middle;
-  if (!config.post_norms) return middle + feed_forward(norm(middle, post_attention_layernorm_, config), config);
-  const at::Tensor fed = feed_forward(norm(middle, pre_feedforward_layernorm_, config), config);
-  return middle + norm(fed, post_feedforward_layernorm_, config);
+  const at::Tensor fed = feed_forward(middle.norm, config);
+  return middle.sum + (config.post_norms ? norm(fed, post_feedforward_layernorm_, config) : fed);
 }
 
 at::Tensor DecoderLayer::attend_step(const at::Tensor& hidden, const DecoderConfig& config, const DecoderStep& step,

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "worker/kernels/decode.h"
 #include "worker/kernels/gate.h"
 #include "worker/kernels/norm.h"
 #include "worker/kernels/rope.h"
@@ -14,15 +15,11 @@ void DitBlock::want_attention(Parameters& parameters, const std::string& prefix,
   const std::int64_t dim = config.dim, q_rows = config.heads * config.head_dim,
                      kv_rows = config.kv_heads * config.head_dim;
   if (!names.qkv.empty()) {
-    const std::string qkv = prefix + names.qkv + ".weight";
-    const std::int64_t rows = q_rows + 2 * kv_rows;
-    parameters.want_rows(qkv, {rows, dim}, 0, q_rows, &to_q_.weight);
-    parameters.want_rows(qkv, {rows, dim}, q_rows, kv_rows, &to_k_.weight);
-    parameters.want_rows(qkv, {rows, dim}, q_rows + kv_rows, kv_rows, &to_v_.weight);
+    qkv_.want(parameters, prefix + names.qkv, q_rows + 2 * kv_rows, dim, Bias::none);
   } else {
-    to_q_.want(parameters, prefix + names.to_q, q_rows, dim, Bias::none);
-    to_k_.want(parameters, prefix + names.to_k, kv_rows, dim, Bias::none);
-    to_v_.want(parameters, prefix + names.to_v, kv_rows, dim, Bias::none);
+    qkv_.want_joined(parameters,
+                     {{prefix + names.to_q, q_rows}, {prefix + names.to_k, kv_rows}, {prefix + names.to_v, kv_rows}},
+                     dim, Bias::none);
   }
   to_out_.want(parameters, prefix + names.to_out, dim, q_rows, Bias::none);
   if (config.qk_norm) {
@@ -38,46 +35,64 @@ void DitBlock::want(Parameters& parameters, const std::string& prefix, const Dit
   const std::int64_t dim = config.dim;
   if (attends(part)) want_attention(parameters, prefix, config, names);
   if (feeds_forward(part)) {
-    w1_.want(parameters, prefix + names.w1, config.feed_forward, dim, Bias::none);
+    w13_.want_joined(parameters, {{prefix + names.w1, config.feed_forward}, {prefix + names.w3, config.feed_forward}},
+                     dim, Bias::none);
     w2_.want(parameters, prefix + names.w2, dim, config.feed_forward, Bias::none);
-    w3_.want(parameters, prefix + names.w3, config.feed_forward, dim, Bias::none);
     parameters.want(prefix + names.ffn_norm1 + ".weight", {dim}, &ffn_norm1_);
     parameters.want(prefix + names.ffn_norm2 + ".weight", {dim}, &ffn_norm2_);
   }
   if (modulated) modulation_.want(parameters, prefix + names.modulation, 4 * dim, config.condition_dim, Bias::present);
 }
 
-at::Tensor DitBlock::attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config) const {
-  const auto heads = [&](const Linear& layer) { return layer(x).view({x.size(0), -1, config.head_dim}); };
-  const at::Tensor q = heads(to_q_), k = heads(to_k_), v = heads(to_v_);
+at::Tensor DitBlock::attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config,
+                            const Pictures* pictures) const {
+  const std::int64_t heads = config.heads, kv_heads = config.kv_heads;
+  const at::Tensor qkv = qkv_(x).view({x.size(0), heads + 2 * kv_heads, config.head_dim});
+  const at::Tensor qk = qkv.narrow(1, 0, heads + kv_heads);
   if (config.qk_norm) {
-    kernels::norm_rope_(q, norm_q_, config.qk_norm_eps, rope, kernels::RopePairs::adjacent);
-    kernels::norm_rope_(k, norm_k_, config.qk_norm_eps, rope, kernels::RopePairs::adjacent);
+    kernels::norm_rope_(qk, heads, {norm_q_, norm_k_, config.qk_norm_eps}, rope, kernels::RopePairs::adjacent);
   } else {
-    kernels::rope_(q, rope, kernels::RopePairs::adjacent);
-    kernels::rope_(k, rope, kernels::RopePairs::adjacent);
+    kernels::rope_(qk, rope, kernels::RopePairs::adjacent);
   }
-  return to_out_(attention(q, k, v));
+  const auto attended = [&](const at::Tensor& own) {
+    return attention(own.narrow(1, 0, heads), own.narrow(1, heads, kv_heads),
+                     own.narrow(1, heads + kv_heads, kv_heads));
+  };
+  if (pictures == nullptr) return to_out_(attended(qkv));
+  std::vector<at::Tensor> outs;
+  std::int64_t first = 0;
+  for (const std::int64_t rows : pictures->rows) {
+    outs.push_back(attended(qkv.narrow(0, first, rows)));
+    first += rows;
+  }
+  return to_out_(at::cat(outs));
 }
 
 at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
-                                const DitBlockConfig& config, LayerPart part) const {
-  at::Tensor scale_msa, gate_msa, scale_mlp, gate_mlp;
+                                const DitBlockConfig& config, LayerPart part, const Pictures* pictures) const {
+  kernels::RowFactor scale_msa, gate_msa, scale_mlp, gate_mlp;
   if (condition.defined()) {
-    const at::Tensor modulation = modulation_(condition).view({4, config.dim});
-    scale_msa = modulation.select(0, 0), gate_msa = modulation.select(0, 1);
-    scale_mlp = modulation.select(0, 2), gate_mlp = modulation.select(0, 3);
+    const at::Tensor factors = kernels::modulation(condition, modulation_.weight, modulation_.bias);
+    const auto factor = [&](std::int64_t i) {
+      return pictures == nullptr ? kernels::RowFactor(factors.view({4, config.dim}).select(0, i))
+                                 : kernels::RowFactor(factors.select(1, i), pictures->of_row);
+    };
+    scale_msa = factor(0), gate_msa = factor(1), scale_mlp = factor(2), gate_mlp = factor(3);
   }
   const double eps = config.norm_eps;
-  at::Tensor middle = x;
+  const kernels::ScaledNorm of_attended{attention_norm2_, gate_msa}, before_feed{ffn_norm1_, scale_mlp};
+  kernels::SumAndNorm middle{x, {}};
   if (attends(part)) {
-    const at::Tensor attended = attend(kernels::rms_norm(x, attention_norm1_, eps, scale_msa), rope, config);
-    middle = kernels::add_gated_norm(x, attended, attention_norm2_, eps, gate_msa);
+    const at::Tensor attended = attend(kernels::rms_norm(x, attention_norm1_, eps, scale_msa), rope, config, pictures);
+    if (!feeds_forward(part)) return kernels::add_norm(x, attended, of_attended, eps);
+    middle = kernels::add_then_norm(x, attended, of_attended, before_feed, eps);
+  } else {
+    middle.norm = kernels::rms_norm(x, ffn_norm1_, eps, scale_mlp);
   }
-  if (!feeds_forward(part)) return middle;
-  const at::Tensor h = kernels::rms_norm(middle, ffn_norm1_, eps, scale_mlp);
-  const at::Tensor fed = w2_(kernels::silu_mul(w1_(h), w3_(h)));
-  return kernels::add_gated_norm(middle, fed, ffn_norm2_, eps, gate_mlp);
+  const at::Tensor both = w13_(middle.norm);
+  const at::Tensor fed = w2_(kernels::silu_mul(both.narrow(1, 0, config.feed_forward),
+                                               both.narrow(1, config.feed_forward, config.feed_forward)));
+  return kernels::add_norm(middle.sum, fed, {ffn_norm2_, gate_mlp}, eps);
 }
 
 }  // namespace trireme::nn

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "worker/nn/layer_part.h"
 #include "worker/nn/linear.h"
@@ -20,6 +21,12 @@ struct DitBlockConfig {
   std::int64_t dim = 0, heads = 0, kv_heads = 0, head_dim = 0, feed_forward = 0, condition_dim = 0;
   double norm_eps = 1e-5, qk_norm_eps = 1e-5;
   bool qk_norm = true;
+};
+
+/// The pictures whose rows stand one behind the other, when a pass takes several.
+struct Pictures {
+  std::vector<std::int64_t> rows;  // of each
+  at::Tensor of_row;               // int32 [all rows] on the device: the picture of each row
 };
 
 /// Behind the block's prefix, without ".weight". `qkv`: the name of q, k and v in one tensor; empty: they are apart.
@@ -36,16 +43,19 @@ class DitBlock {
   void want(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config, const DitBlockNames& names,
             bool modulated, LayerPart part = LayerPart::whole);
   /// x [tokens, dim]; condition [1, condition_dim], as the modulation's linear layer takes it, undefined for a block
-  /// without modulation -> [tokens, dim]. All tokens see each other.
+  /// without modulation -> [tokens, dim]. All tokens see each other. With `pictures`: condition [pictures,
+  /// condition_dim], and a token sees those of its own picture; products and norms take all rows at once.
   at::Tensor operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
-                        const DitBlockConfig& config, LayerPart part = LayerPart::whole) const;
+                        const DitBlockConfig& config, LayerPart part = LayerPart::whole,
+                        const Pictures* pictures = nullptr) const;
 
  private:
   void want_attention(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config,
                       const DitBlockNames& names);
-  at::Tensor attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config) const;
+  at::Tensor attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config,
+                    const Pictures* pictures) const;
 
-  Linear to_q_, to_k_, to_v_, to_out_, w1_, w2_, w3_, modulation_;
+  Linear qkv_, to_out_, w13_, w2_, modulation_;  // q, k and v, and w1 and w3, are one product each
   at::Tensor norm_q_, norm_k_, attention_norm1_, attention_norm2_, ffn_norm1_, ffn_norm2_;
 };
 

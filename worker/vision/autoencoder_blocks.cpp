@@ -7,6 +7,11 @@
 
 namespace trireme {
 
+kernels::Biased without_bias(const nn::Conv2d& conv, const at::Tensor& x) {
+  if (!x.is_cuda()) return {conv(x), {}};
+  return {at::conv2d(x, conv.weight, {}, /*stride=*/1, /*padding=*/conv.weight.size(2) / 2), conv.bias};
+}
+
 void ResnetBlock::want(Parameters& parameters, const std::string& prefix, std::int64_t out, std::int64_t in) {
   parameters.want(prefix + "norm1.weight", {in}, &norm1_weight_);
   parameters.want(prefix + "norm1.bias", {in}, &norm1_bias_);
@@ -19,10 +24,11 @@ void ResnetBlock::want(Parameters& parameters, const std::string& prefix, std::i
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x, int groups) const {
   at::Tensor h = kernels::group_norm(x, groups, norm1_weight_, norm1_bias_, kAutoencoderNormEps, /*silu=*/true);
-  h = conv1_(h);
-  h = kernels::group_norm(h, groups, norm2_weight_, norm2_bias_, kAutoencoderNormEps, /*silu=*/true);
-  h = conv2_(h);
-  return h.add_(shortcut_.weight.defined() ? shortcut_(x) : x);
+  const kernels::Biased middle = without_bias(conv1_, h);
+  h = kernels::group_norm(middle.x, groups, norm2_weight_, norm2_bias_, kAutoencoderNormEps, /*silu=*/true,
+                          middle.bias);
+  return kernels::add_biased_(without_bias(conv2_, h),
+                              shortcut_.weight.defined() ? without_bias(shortcut_, x) : kernels::Biased{x, {}});
 }
 
 void SpatialAttention::want(Parameters& parameters, const std::string& prefix, std::int64_t channels,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "worker/kernels/pixels.h"
 #include "worker/nn/linear.h"
 #include "worker/weights/parameters.h"
 #include "worker/weights/part_config.h"
@@ -14,6 +15,9 @@
 namespace trireme {
 
 inline constexpr double kAutoencoderNormEps = 1e-6;
+
+/// The convolution; on a GPU, where its bias would be a pass of its own, the bias is left to the pass that follows.
+kernels::Biased without_bias(const nn::Conv2d& conv, const at::Tensor& x);
 
 /// x [1, in, H, W] -> [1, out, H, W]
 class ResnetBlock {

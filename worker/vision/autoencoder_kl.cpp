@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "worker/kernels/group_norm.h"
+#include "worker/kernels/pixels.h"
 #include "worker/vision/autoencoder_blocks.h"
 
 namespace trireme {
@@ -17,7 +18,7 @@ constexpr double kUsualScaling = 0.18215;  // of AutoencoderKL; those of Z-Image
 
 /// Nearest neighbour, then the convolution.
 at::Tensor upsampled(const at::Tensor& x, const nn::Conv2d& conv) {
-  return conv(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));
+  return kernels::add_biased_(without_bias(conv, kernels::double_pixels(x)));
 }
 
 std::vector<std::int64_t> channels_from_shapes(const PartConfig& part) {

@@ -40,6 +40,14 @@ TEST(GroupNorm, KeepsItsDigitsWhereTheMeanIsFarFromZero) {
   }
 }
 
+TEST(GroupNorm, AddsABiasFirst) {
+  for (const at::ScalarType dtype : kDtypes) {
+    const at::Tensor x = random({2, 8, 3, 5}, dtype, 1), ones = at::ones({8}, dtype), bias = random({8}, dtype, 2);
+    EXPECT_TRUE(at::equal(group_norm(x, 4, ones, ones, 1e-3, true, bias),
+                          group_norm(x + bias.view({1, 8, 1, 1}), 4, ones, ones, 1e-3, true)));
+  }
+}
+
 TEST(GroupNorm, RefusesGroupsThatDoNotDivideTheChannels) {
   const at::Tensor ones = at::ones({8});
   EXPECT_THROW(group_norm(at::ones({1, 8, 2, 2}), 3, ones, ones, 1e-6, false), Error);
@@ -53,7 +61,8 @@ TEST(GroupNorm, KernelsFollowTheFormulaOnAGpu) {
   };
   // Several slices, a last one cut short, channels that don't fill a block, and (3x5, 12 channels) shapes without a
   // kernel.
-  const Shape shapes[] = {{1, 128, 64, 72}, {2, 512, 16, 16}, {1, 96, 33, 40}, {1, 256, 129, 96}, {2, 12, 3, 5}};
+  const Shape shapes[] = {{1, 128, 64, 72}, {2, 512, 16, 16},  {1, 96, 33, 40},
+                          {1, 64, 40, 40},  {1, 256, 129, 96}, {2, 12, 3, 5}};
   for (const at::ScalarType dtype : kDtypes) {
     for (const Shape& s : shapes) {
       for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
@@ -68,6 +77,10 @@ TEST(GroupNorm, KernelsFollowTheFormulaOnAGpu) {
         const at::Tensor norm = exact(x, groups, weight, bias, 1e-6);
         const double limit = dtype == at::kFloat ? 1e-5 : tolerance(dtype);  // as above
         EXPECT_LT(relative_error(got, norm / (1 + at::exp(-norm))), limit) << s.channels;
+        const at::Tensor sum = x + bias.view({1, -1, 1, 1});
+        const at::Tensor with_bias = group_norm(x.to(at::kCUDA), groups, weight.to(at::kCUDA), bias.to(at::kCUDA), 1e-6,
+                                                false, bias.to(at::kCUDA));
+        EXPECT_LT(relative_error(with_bias, exact(sum, groups, weight, bias, 1e-6)), limit) << s.channels;
       }
     }
   }

@@ -19,11 +19,11 @@ TEST(RmsNorm, FollowsItsFormulaInFloat32) {
   const at::Tensor vector = random({48}, at::kFloat, 3), residual = random({5, 48}, at::kFloat, 4);
   const at::Tensor norm = exact(x, 1e-2) * weight.to(at::kDouble);
   EXPECT_LT(relative_error(rms_norm(x, weight, 1e-2), norm), 1e-6);
-  EXPECT_LT(relative_error(rms_norm(x, weight, 1e-2, vector), norm * (1 + vector.to(at::kDouble))), 1e-6);
+  EXPECT_LT(relative_error(rms_norm(x, weight, 1e-2, vector), norm * vector.to(at::kDouble)), 1e-6);
   EXPECT_LT(relative_error(rms_norm_one_plus(x, weight, 1e-2), exact(x, 1e-2) * (1 + weight.to(at::kDouble))), 1e-6);
-  EXPECT_LT(relative_error(add_gated_norm(residual, x, weight, 1e-2), residual.to(at::kDouble) + norm), 1e-6);
-  EXPECT_LT(relative_error(add_gated_norm(residual, x, weight, 1e-2, vector),
-                           residual.to(at::kDouble) + norm * vector.to(at::kDouble).tanh()),
+  EXPECT_LT(relative_error(add_norm(residual, x, {weight, {}}, 1e-2), residual.to(at::kDouble) + norm), 1e-6);
+  EXPECT_LT(relative_error(add_norm(residual, x, {weight, vector}, 1e-2),
+                           residual.to(at::kDouble) + norm * vector.to(at::kDouble)),
             1e-6);
 }
 
@@ -31,8 +31,8 @@ TEST(RmsNorm, RoundsToBfloat16BeforeTheWeightAndAfterEveryStep) {
   // 1.0078125 squared is 1.01568..: bfloat16 keeps 1.015625. The norm of a constant row is 1, so the weight is seen
   // alone.
   const at::Tensor x = at::full({1, 8}, 2.0, at::kBFloat16), weight = at::full({8}, 1.0078125, at::kBFloat16);
-  const at::Tensor modulation = at::full({8}, 0.0078125, at::kBFloat16);
-  EXPECT_EQ(rms_norm(x, weight, 0, modulation)[0][0].item<float>(), 1.015625f);
+  const at::Tensor scale = at::full({8}, 1.0078125, at::kBFloat16);
+  EXPECT_EQ(rms_norm(x, weight, 0, scale)[0][0].item<float>(), 1.015625f);
   // The norm of (3, 4, 0, 0) is (1.2, 1.6, 0, 0): 1.2 becomes 1.203125 before it is multiplied by 3, not 3.6 after.
   const at::Tensor row = at::tensor({3.f, 4.f, 0.f, 0.f}).to(at::kBFloat16);
   const at::Tensor three = at::full({4}, 3.0, at::kBFloat16);
@@ -48,33 +48,105 @@ TEST(RmsNorm, RefusesWeightsOfAnotherWidthOrDtype) {
   EXPECT_THROW(rms_norm(x, at::ones({8}), 1e-5), Error);
   EXPECT_THROW(rms_norm(x, at::ones({16}, at::kBFloat16), 1e-5), Error);
   EXPECT_THROW(rms_norm(x, at::ones({16}), 1e-5, at::ones({8})), Error);
-  EXPECT_THROW(add_gated_norm(random({3, 16}, at::kFloat, 1), x, at::ones({16}), 1e-5), Error);
+  EXPECT_THROW(add_norm(random({3, 16}, at::kFloat, 1), x, {at::ones({16}), {}}, 1e-5), Error);
+  EXPECT_THROW(rms_norm(x, at::ones({16}), 1e-5, at::ones({2, 16})), Error);  // whose is which row?
 }
+
+TEST(AddThenNorm, IsTheSumAndThenItsNormToTheBit) {
+  for (const at::ScalarType dtype : kDtypes) {
+    const at::Tensor x = random({5, 48}, dtype, 1), residual = random({5, 48}, dtype, 2);
+    const at::Tensor weight = random({48}, dtype, 3), gate = random({48}, dtype, 4);
+    const at::Tensor next = random({48}, dtype, 5), scale = random({48}, dtype, 6);
+    const at::Tensor sum = add_norm(residual, x, {weight, gate}, 1e-3);
+    const SumAndNorm both = add_then_norm(residual, x, {weight, gate}, {next, scale}, 1e-3);
+    EXPECT_TRUE(at::equal(both.sum, sum));
+    EXPECT_TRUE(at::equal(both.norm, rms_norm(sum, next, 1e-3, scale)));
+    const SumAndNorm bare = add_then_norm(residual, x, {}, {next, {}}, 1e-3);
+    EXPECT_TRUE(at::equal(bare.sum, residual + x));
+    EXPECT_TRUE(at::equal(bare.norm, rms_norm(residual + x, next, 1e-3)));
+    const SumAndNorm gemma = add_then_norm_one_plus(residual, x, weight, next, 1e-3);
+    EXPECT_TRUE(at::equal(gemma.sum, residual + rms_norm_one_plus(x, weight, 1e-3)));
+    EXPECT_TRUE(at::equal(gemma.norm, rms_norm_one_plus(gemma.sum, next, 1e-3)));
+  }
+}
+
+TEST(AddThenNorm, TakesTheFactorsOfEachRowsPicture) {
+  const at::Tensor x = random({5, 16}, at::kFloat, 1), residual = random({5, 16}, at::kFloat, 2), ones = at::ones({16});
+  const at::Tensor factors = random({2, 4, 16}, at::kFloat, 3), gates = factors.select(1, 1);
+  const at::Tensor scales = factors.select(1, 2), of_row = at::tensor({0, 0, 1, 1, 1}, at::kInt);
+  const SumAndNorm both = add_then_norm(residual, x, {ones, {gates, of_row}}, {ones, {scales, of_row}}, 1e-5);
+  for (const std::int64_t picture : {0, 1}) {
+    const std::int64_t first = picture == 0 ? 0 : 2, rows = picture == 0 ? 2 : 3;
+    const SumAndNorm alone = add_then_norm(residual.narrow(0, first, rows), x.narrow(0, first, rows),
+                                           {ones, gates[picture]}, {ones, scales[picture]}, 1e-5);
+    EXPECT_TRUE(at::equal(both.sum.narrow(0, first, rows), alone.sum));
+    EXPECT_TRUE(at::equal(both.norm.narrow(0, first, rows), alone.norm));
+  }
+}
+
+/// Operands of every form on one device.
+struct Operands {
+  at::Tensor x, residual, weight, next, gates, scales, of_row;
+
+  Operands(std::int64_t dim, at::ScalarType dtype)
+      : x(random({37, dim}, dtype, 1)),
+        residual(random({37, dim}, dtype, 2)),
+        weight(random({dim}, dtype, 3)),
+        next(random({dim}, dtype, 4)) {
+    const at::Tensor factors = random({3, 4, dim}, dtype, 5);
+    gates = factors.select(1, 1), scales = factors.select(1, 2);  // pictures lie apart
+    of_row = at::arange(37, at::kInt).floor_divide(13).to(at::kInt);
+  }
+  void to(at::Device device) {
+    at::Tensor factors = at::stack({gates, scales}, 1).to(device);
+    gates = factors.select(1, 0), scales = factors.select(1, 1);
+    for (at::Tensor* t : {&x, &residual, &weight, &next, &of_row}) *t = t->to(device);
+  }
+  std::vector<at::Tensor> all() const {
+    const SumAndNorm gated = add_then_norm(residual, x, {weight, {gates, of_row}}, {next, {scales, of_row}}, 1e-5);
+    const SumAndNorm one = add_then_norm(residual, x, {weight, gates[1]}, {next, scales[1]}, 1e-5);
+    const SumAndNorm bare = add_then_norm(residual, x, {}, {next, {}}, 1e-5);
+    const SumAndNorm gemma = add_then_norm_one_plus(residual, x, weight, next, 1e-5);
+    return {rms_norm(x, weight, 1e-5),
+            rms_norm(x, weight, 1e-5, scales[2]),
+            rms_norm(x, weight, 1e-5, {scales, of_row}),
+            rms_norm_one_plus(x, weight, 1e-5),
+            add_norm(residual, x, {weight, {}}, 1e-5),
+            add_norm(residual, x, {weight, gates[0]}, 1e-5),
+            gated.sum,
+            gated.norm,
+            one.sum,
+            one.norm,
+            bare.sum,
+            bare.norm,
+            gemma.sum,
+            gemma.norm};
+  }
+};
 
 TEST(RmsNorm, KernelsEqualThePlainBodyOnAGpu) {
   TRIREME_NEEDS_GPU();
   for (const at::ScalarType dtype : kDtypes) {
-    for (const std::int64_t dim : {8, 128, 2304, 2560, 3840, 5120, 10240, 20, 20480}) {  // 20, 20480: no kernel
-      const at::Tensor x = random({37, dim}, dtype, 1), weight = random({dim}, dtype, 2);
-      const at::Tensor vector = random({dim}, dtype, 3), residual = random({37, dim}, dtype, 4);
-      const auto gpu = [](const at::Tensor& t) { return t.to(at::kCUDA); };
-      const double limit = tolerance(dtype);
-      EXPECT_LT(relative_error(rms_norm(gpu(x), gpu(weight), 1e-5), rms_norm(x, weight, 1e-5)), limit) << dim;
-      EXPECT_LT(relative_error(rms_norm(gpu(x), gpu(weight), 1e-5, gpu(vector)), rms_norm(x, weight, 1e-5, vector)),
-                limit)
-          << dim;
-      EXPECT_LT(relative_error(rms_norm_one_plus(gpu(x), gpu(weight), 1e-5), rms_norm_one_plus(x, weight, 1e-5)), limit)
-          << dim;
-      EXPECT_LT(relative_error(add_gated_norm(gpu(residual), gpu(x), gpu(weight), 1e-5),
-                               add_gated_norm(residual, x, weight, 1e-5)),
-                limit)
-          << dim;
-      EXPECT_LT(relative_error(add_gated_norm(gpu(residual), gpu(x), gpu(weight), 1e-5, gpu(vector)),
-                               add_gated_norm(residual, x, weight, 1e-5, vector)),
-                limit)
-          << dim;
+    for (const std::int64_t dim : {8, 128, 512, 2304, 2560, 3840, 5120, 10240, 20, 20480}) {  // 20, 20480: no kernel
+      Operands operands(dim, dtype);
+      const std::vector<at::Tensor> expected = operands.all();
+      operands.to(at::kCUDA);
+      const std::vector<at::Tensor> got = operands.all();
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        EXPECT_LT(relative_error(got[i], expected[i]), tolerance(dtype)) << dim << ", result " << i;
+      }
     }
   }
+}
+
+TEST(AddThenNorm, FusedAndApartGiveTheSameBitsOnAGpu) {
+  TRIREME_NEEDS_GPU();
+  Operands o(3840, at::kBFloat16);
+  o.to(at::kCUDA);
+  const SumAndNorm both = add_then_norm(o.residual, o.x, {o.weight, o.gates[1]}, {o.next, o.scales[1]}, 1e-5);
+  const at::Tensor sum = add_norm(o.residual, o.x, {o.weight, o.gates[1]}, 1e-5);
+  EXPECT_TRUE(at::equal(both.sum, sum));
+  EXPECT_TRUE(at::equal(both.norm, rms_norm(sum, o.next, 1e-5, o.scales[1])));
 }
 
 }  // namespace

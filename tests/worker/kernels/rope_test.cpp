@@ -57,13 +57,15 @@ TEST(Rope, WritesIntoAViewAndNowhereElse) {
   EXPECT_FALSE(at::equal(fused.select(1, 1), before.select(1, 1)));
 }
 
-TEST(Rope, NormsEachHeadFirst) {
+TEST(Rope, NormsEachHeadOfQAndOfKFirst) {
   for (const RopePairs pairs : {RopePairs::adjacent, RopePairs::halves}) {
-    const at::Tensor x = random({3, 2, 16}, at::kBFloat16, 1), weight = random({16}, at::kBFloat16, 2);
-    const at::Tensor expected = rms_norm(x, weight, 1e-5);
+    const at::Tensor qk = random({3, 5, 16}, at::kBFloat16, 1);
+    const HeadNorm norm{random({16}, at::kBFloat16, 2), random({16}, at::kBFloat16, 3), 1e-5};
+    const at::Tensor expected =
+        at::cat({rms_norm(qk.narrow(1, 0, 3), norm.q, 1e-5), rms_norm(qk.narrow(1, 3, 2), norm.k, 1e-5)}, 1);
     rope_(expected, table(3, 16), pairs);
-    norm_rope_(x, weight, 1e-5, table(3, 16), pairs);
-    EXPECT_TRUE(at::equal(x, expected));
+    norm_rope_(qk, 3, norm, table(3, 16), pairs);
+    EXPECT_TRUE(at::equal(qk, expected));
   }
 }
 
@@ -71,7 +73,8 @@ TEST(Rope, RefusesATableOfAnotherShape) {
   const at::Tensor x = random({3, 2, 16}, at::kFloat, 1);
   EXPECT_THROW(rope_(x, table(4, 16), RopePairs::adjacent), Error);
   EXPECT_THROW(rope_(x, table(3, 8), RopePairs::halves), Error);
-  EXPECT_THROW(norm_rope_(x, at::ones({8}), 1e-5, table(3, 16), RopePairs::halves), Error);
+  EXPECT_THROW(norm_rope_(x, 1, {at::ones({8}), at::ones({16}), 1e-5}, table(3, 16), RopePairs::halves), Error);
+  EXPECT_THROW(norm_rope_(x, 2, {at::ones({16}), at::ones({16}), 1e-5}, table(3, 16), RopePairs::halves), Error);
 }
 
 TEST(Rope, KernelsEqualThePlainBodyOnAGpu) {
@@ -80,13 +83,14 @@ TEST(Rope, KernelsEqualThePlainBodyOnAGpu) {
     for (const std::int64_t head_dim : {16, 64, 80, 96, 128, 256, 24}) {  // 24: no kernel
       for (const RopePairs pairs : {RopePairs::adjacent, RopePairs::halves, RopePairs::halves_float32}) {
         const at::Tensor fused = random({33, 3, 5, head_dim}, dtype, 1), weight = random({head_dim}, dtype, 2);
+        const at::Tensor k_weight = random({head_dim}, dtype, 3);
         const at::Tensor on_gpu = fused.to(at::kCUDA), untouched = fused.clone();
         const RopeTable angles = table(33, head_dim);
         const RopeTable gpu_angles{angles.cos.to(at::kCUDA), angles.sin.to(at::kCUDA)};
         for (const at::Tensor& t : {fused, on_gpu}) {
           const RopeTable& its = t.is_cuda() ? gpu_angles : angles;
           rope_(t.select(1, 0), its, pairs);
-          norm_rope_(t.select(1, 1), weight.to(t.device()), 1e-5, its, pairs);
+          norm_rope_(t.select(1, 1), 3, {weight.to(t.device()), k_weight.to(t.device()), 1e-5}, its, pairs);
         }
         EXPECT_LT(relative_error(on_gpu.select(1, 0), fused.select(1, 0)), tolerance(dtype)) << head_dim;
         EXPECT_LT(relative_error(on_gpu.select(1, 1), fused.select(1, 1)), tolerance(dtype)) << head_dim;

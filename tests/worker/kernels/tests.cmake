@@ -4,7 +4,9 @@ add_executable(kernels_tests
   kernels/gate_test.cpp
   kernels/group_norm_test.cpp
   kernels/norm_test.cpp
-  kernels/rope_test.cpp)
+  kernels/pixels_test.cpp
+  kernels/rope_test.cpp
+  kernels/softmax_test.cpp)
 target_link_libraries(kernels_tests PRIVATE trireme_worker_core GTest::gtest_main)
 target_precompile_headers(kernels_tests PRIVATE <ATen/ATen.h> <gtest/gtest.h>)
 add_test(NAME kernels_tests COMMAND kernels_tests)

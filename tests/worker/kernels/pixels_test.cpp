@@ -1,0 +1,58 @@
+#include "worker/kernels/pixels.h"
+
+#include "common/errors.h"
+#include "tests/worker/kernels/compare.h"
+
+namespace trireme {
+namespace {
+
+using namespace kernels;
+
+TEST(AddBiased, AddsBiasesAndThenTheSumInPlace) {
+  for (const at::ScalarType dtype : kDtypes) {
+    const at::Tensor a = random({2, 8, 3, 5}, dtype, 1), b = random({2, 8, 3, 5}, dtype, 2);
+    const at::Tensor bias = random({8}, dtype, 3), spread = bias.view({1, 8, 1, 1}), place = a.clone();
+    EXPECT_TRUE(at::equal(add_biased_({place, bias}), a + spread));
+    EXPECT_TRUE(at::equal(place, a + spread));
+    EXPECT_TRUE(at::equal(add_biased_({a.clone(), bias}, {b, {}}), (a + spread) + b));
+    EXPECT_TRUE(at::equal(add_biased_({a.clone(), {}}, {b, bias}), a + (b + spread)));
+    EXPECT_TRUE(at::equal(add_biased_({a.clone(), {}}), a));
+  }
+}
+
+TEST(AddBiased, RefusesPicturesThatDiffer) {
+  EXPECT_THROW(add_biased_({at::ones({1, 8, 2, 2}), {}}, {at::ones({1, 8, 2, 3}), {}}), Error);
+  EXPECT_THROW(add_biased_({at::ones({1, 8, 2, 2}), at::ones({4})}), Error);
+}
+
+TEST(DoublePixels, RepeatsEveryPixelInBothDirections) {
+  const at::Tensor x = at::tensor({1.f, 2.f, 3.f, 4.f}).view({1, 1, 2, 2});
+  const at::Tensor expected =
+      at::tensor({1.f, 1.f, 2.f, 2.f, 1.f, 1.f, 2.f, 2.f, 3.f, 3.f, 4.f, 4.f, 3.f, 3.f, 4.f, 4.f}).view({1, 1, 4, 4});
+  EXPECT_TRUE(at::equal(double_pixels(x), expected));
+}
+
+TEST(Pixels, KernelsEqualThePlainBodyOnAGpu) {
+  TRIREME_NEEDS_GPU();
+  for (const at::ScalarType dtype : kDtypes) {
+    for (const std::int64_t channels : {8, 128, 512, 12}) {  // 12: no kernel
+      const auto picture = [&](std::uint64_t seed) {
+        return random({2, channels, 17, 13}, dtype, seed).contiguous(at::MemoryFormat::ChannelsLast);
+      };
+      const at::Tensor a = picture(1), b = picture(2), bias = random({channels}, dtype, 3);
+      const auto gpu = [](const at::Tensor& t) { return t.to(at::kCUDA); };
+      // Single additions: nothing to differ in.
+      EXPECT_TRUE(at::equal(add_biased_({gpu(a), gpu(bias)}).cpu(), add_biased_({a.clone(), bias})));
+      EXPECT_TRUE(
+          at::equal(add_biased_({gpu(a), gpu(bias)}, {gpu(b), {}}).cpu(), add_biased_({a.clone(), bias}, {b, {}})));
+      EXPECT_TRUE(at::equal(add_biased_({gpu(a), gpu(bias)}, {gpu(b), gpu(bias)}).cpu(),
+                            add_biased_({a.clone(), bias}, {b, bias})));
+      const at::Tensor doubled = double_pixels(gpu(a));
+      EXPECT_TRUE(doubled.is_contiguous(at::MemoryFormat::ChannelsLast));
+      EXPECT_TRUE(at::equal(doubled.cpu(), double_pixels(a)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace trireme

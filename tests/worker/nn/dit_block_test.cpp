@@ -1,0 +1,63 @@
+#include "worker/nn/dit_block.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "worker/weights/loader.h"
+
+namespace trireme::nn {
+namespace {
+
+DitBlockNames names(bool fused) {
+  DitBlockNames names;
+  if (fused) names.qkv = "qkv";
+  names.to_q = "q", names.to_k = "k", names.to_v = "v", names.to_out = "out";
+  names.norm_q = "norm_q", names.norm_k = "norm_k", names.w1 = "w1", names.w2 = "w2", names.w3 = "w3";
+  names.attention_norm1 = "n1", names.attention_norm2 = "n2", names.ffn_norm1 = "n3", names.ffn_norm2 = "n4";
+  names.modulation = "modulation";
+  return names;
+}
+
+/// A block with random weights and what it is called with: two pictures of 7 and 5 tokens.
+struct Case {
+  explicit Case(LayerPart part = LayerPart::whole) {
+    config.dim = 48, config.heads = 3, config.kv_heads = 1, config.head_dim = 16;
+    config.feed_forward = 64, config.condition_dim = 8;
+    PartParameters wanted;
+    block.want(wanted["transformer"], "", config, names(false), /*modulated=*/true, part);
+    make_dummy_weights(wanted, at::kFloat, at::kCPU);
+    at::manual_seed(3);
+    x = at::randn({12, 48}), condition = at::randn({2, 8}) * 20;
+    const at::Tensor angle = at::randn({12, 8});
+    rope = {angle.cos(), angle.sin()};
+  }
+
+  DitBlockConfig config;
+  DitBlock block;
+  at::Tensor x, condition;
+  RopeTable rope;
+};
+
+TEST(DitBlock, TakesSeveralPicturesAsEachAlone) {
+  const Case c;
+  const Pictures pictures{{7, 5}, at::tensor({0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1}, at::kInt)};
+  const at::Tensor together = c.block(c.x, c.rope, c.condition, c.config, LayerPart::whole, &pictures);
+  for (const std::int64_t picture : {0, 1}) {
+    const std::int64_t first = picture * 7, rows = pictures.rows[static_cast<std::size_t>(picture)];
+    const RopeTable rope{c.rope.cos.narrow(0, first, rows), c.rope.sin.narrow(0, first, rows)};
+    const at::Tensor alone = c.block(c.x.narrow(0, first, rows), rope, c.condition.narrow(0, picture, 1), c.config);
+    // Products of more rows may be summed in another order.
+    EXPECT_LT((together.narrow(0, first, rows) - alone).abs().max().item<float>(), 1e-5f);
+  }
+}
+
+TEST(DitBlock, HalvesOfACutBlockGiveTheBitsOfTheWhole) {
+  const Case whole, first(LayerPart::attention), second(LayerPart::feed_forward);
+  const at::Tensor one = whole.condition.narrow(0, 0, 1);
+  const at::Tensor middle = first.block(whole.x, whole.rope, one, whole.config, LayerPart::attention);
+  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, one, whole.config, LayerPart::feed_forward),
+                        whole.block(whole.x, whole.rope, one, whole.config)));
+}
+
+}  // namespace
+}  // namespace trireme::nn

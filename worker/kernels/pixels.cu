@@ -1,0 +1,83 @@
+// Every thread keeps to eight channels of a few pixels.
+#include "worker/kernels/launch.h"
+#include "worker/kernels/vector.cuh"
+
+namespace trireme::kernels {
+namespace {
+
+constexpr int kBlock = 256;
+constexpr int kPixelsPerThread = 4;
+
+template <class T>
+__device__ Floats with_bias(const Raw<T>& raw, const void* bias, int channel) {
+  Floats v = floats(raw);
+  if (bias == nullptr) return v;
+  const Floats b = load(static_cast<const T*>(bias) + channel);
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) v.value[i] = rounded<T>(v.value[i] + b.value[i]);
+  return v;
+}
+
+template <class T>
+__global__ void add_biased(AddBiasedLaunch args) {
+  const unsigned octets = args.channels / kVector;
+  const std::int64_t all = args.pixels * octets;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kBlock * kPixelsPerThread + threadIdx.x;
+  Raw<T> a[kPixelsPerThread], b[kPixelsPerThread];
+#pragma unroll
+  for (int k = 0; k < kPixelsPerThread; ++k) {
+    const std::int64_t at = first + k * kBlock;
+    if (at >= all) continue;
+    a[k] = load_raw(static_cast<const T*>(args.a) + at * kVector);
+    if (args.b != nullptr) b[k] = load_raw(static_cast<const T*>(args.b) + at * kVector);
+  }
+#pragma unroll
+  for (int k = 0; k < kPixelsPerThread; ++k) {
+    const std::int64_t at = first + k * kBlock;
+    if (at >= all) continue;
+    const int channel = static_cast<int>(static_cast<unsigned>(at) % octets) * kVector;
+    Floats sum = with_bias<T>(a[k], args.a_bias, channel);
+    if (args.b != nullptr) {
+      const Floats other = with_bias<T>(b[k], args.b_bias, channel);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) sum.value[i] += other.value[i];
+    }
+    store(static_cast<T*>(args.a) + at * kVector, sum);
+  }
+}
+
+/// grid (parts of a row of x, rows): each thread reads once and writes four times.
+template <class T>
+__global__ void double_pixels(DoublePixelsLaunch args) {
+  const unsigned octets = args.channels / kVector, at = blockIdx.x * kBlock + threadIdx.x;
+  if (at >= args.width * octets) return;
+  const std::int64_t pixel = at / octets, octet = at % octets, row = blockIdx.y;
+  const Raw<T> raw = load_raw(static_cast<const T*>(args.x) + (row * args.width * octets + at) * kVector);
+  Raw<T>* const out = reinterpret_cast<Raw<T>*>(args.out) + 4 * row * args.width * octets + 2 * pixel * octets + octet;
+  const std::int64_t below = 2 * args.width * octets;
+  out[0] = raw;
+  out[octets] = raw;
+  out[below] = raw;
+  out[below + octets] = raw;
+}
+
+unsigned blocks(std::int64_t work, std::int64_t of_block) {
+  return static_cast<unsigned>((work + of_block - 1) / of_block);
+}
+
+}  // namespace
+
+cudaError_t launch_add_biased(Element element, const AddBiasedLaunch& args, cudaStream_t stream) {
+  auto* kernel = element == Element::float32 ? add_biased<float> : add_biased<__nv_bfloat16>;
+  kernel<<<blocks(args.pixels * (args.channels / kVector), kBlock * kPixelsPerThread), kBlock, 0, stream>>>(args);
+  return cudaGetLastError();
+}
+
+cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args, cudaStream_t stream) {
+  auto* kernel = element == Element::float32 ? double_pixels<float> : double_pixels<__nv_bfloat16>;
+  const dim3 grid(blocks(args.width * (args.channels / kVector), kBlock), static_cast<unsigned>(args.rows));
+  kernel<<<grid, kBlock, 0, stream>>>(args);
+  return cudaGetLastError();
+}
+
+}  // namespace trireme::kernels
