@@ -65,6 +65,8 @@ struct Job {
   struct Memory {
     double fraction = 0.9;  // of the device's memory, for this process
     std::optional<bool> vae_tiling;
+    std::optional<bool> graphs;   // CUDA graphs of what is launched again and again; auto: of small shapes
+    std::optional<bool> overlap;  // prompts and pictures on a stream beside the steps; auto: on a GPU
   } memory;
 
   struct Input {

@@ -208,6 +208,8 @@ std::vector<JobKey> keys_of(Job& job) {
        },
        [] { return "auto"; }},
       key("memory", "vae_tiling", memory.vae_tiling, or_auto(flag())),
+      key("memory", "graphs", memory.graphs, or_auto(flag())),
+      key("memory", "overlap", memory.overlap, or_auto(flag())),
       later<std::string>("memory", "offload", "none", choice({"none"}, {"text_encoder", "layers"})),
       later_auto("memory", "allocator"),
       later<std::string>("memory", "on_oom", "fail", choice({"fail"}, {"degrade"})),

@@ -13,6 +13,7 @@
 #include "common/job.h"
 #include "common/model_shape.h"
 #include "common/unit_cost.h"
+#include "launcher/bench_image.h"
 #include "launcher/launch_line.h"
 #include "launcher/run.h"
 #include "launcher/verify.h"
@@ -171,6 +172,7 @@ std::string to_chart(const std::vector<StrategyRow>& rows) {
 void add_bench(CLI::App& app) {
   CLI::App* command = app.add_subcommand("bench", "measure a job in several ways");
   command->require_subcommand(1);
+  add_bench_image(*command);
   CLI::App* strategies = command->add_subcommand(
       "strategies",
       "the same prompts as replicas, as a pipeline and as both: one table, in output.directory/strategies");

@@ -22,6 +22,7 @@
 #include "worker/device.h"
 #include "worker/dispatch/work_estimate.h"
 #include "worker/engine/guidance_pair.h"
+#include "worker/engine/overlapped.h"
 #include "worker/engine/pipeline.h"
 #include "worker/engine/warm_up.h"
 #include "worker/engine/whole_model.h"
@@ -152,12 +153,19 @@ void open_log(const Job& job, const Launch& launch, int run_launch, const RunDir
   log::info("rank starts", {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
 }
 
-std::unique_ptr<Engine> make_engine(const Job& job, Model& model, Transport& exchange, Transport* replica) {
+/// memory.overlap of a rank that holds the whole model.
+bool overlaps(const Job& job, at::Device device) {
+  return job.parallel.stages == 1 && job.parallel.guidance == 1 && job.memory.overlap.value_or(device.is_cuda());
+}
+
+std::unique_ptr<Engine> make_engine(const Job& job, const Setup& setup, Model& model, Transport& exchange,
+                                    Transport* replica) {
   if (job.parallel.stages > 1) {
     return std::make_unique<PipelineEngine>(
         model, *replica, PipelineEngine::Settings{.exchange = &exchange, .micro_batches = job.parallel.micro_batches});
   }
   if (job.parallel.guidance > 1) return std::make_unique<GuidancePairEngine>(model, *replica);
+  if (setup.pictures && overlaps(job, model.device())) return std::make_unique<OverlappedEngine>(model);
   return std::make_unique<WholeModelEngine>(model);
 }
 
@@ -228,8 +236,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   const at::Device device = device::choose(launch.local_rank);
   device::configure(device, {job.parallel.threads, job.memory.fraction});
   const c10::InferenceMode inference;  // no autograd bookkeeping
-  // The ring of a pipeline goes before what runs beside it.
-  const device::StreamGuard stream(device, /*high_priority=*/job.parallel.stages > 1);
+  // The ring of a pipeline, and the steps of a picture, go before what runs beside them.
+  const device::StreamGuard stream(device, /*high_priority=*/job.parallel.stages > 1 || overlaps(job, device));
   const std::string dtype = dtype_name(job, device);
   step_done("device");
 
@@ -293,7 +301,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
                       {"carrier_bytes", transport->carrier_memory()}});
 
   Exchange exchange(*transport, {.layout = layout, .replica = replica.get()});
-  const std::unique_ptr<Engine> engine = make_engine(job, *loaded.model, *transport, replica.get());
+  const std::unique_ptr<Engine> engine = make_engine(job, setup, *loaded.model, *transport, replica.get());
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
   LoopParts parts{*transport, exchange, *engine,      nullptr,

@@ -84,7 +84,7 @@ sampling: {width: 64, height: 8192, steps: 9, guidance: 4.5, negative_prompt: 'n
            images_per_prompt: 3, cfg_truncation: 0.5, cfg_normalization: 1, shift: 6, sampler: midpoint,
            system_prompt: "be brief", max_new_tokens: 7, temperature: 0.7, top_k: 0, top_p: 0.5,
            repetition_penalty: 1.05}
-memory: {fraction: 1, vae_slicing: true, vae_tiling: false}
+memory: {fraction: 1, vae_slicing: true, vae_tiling: false, graphs: false, overlap: true}
 input: {prompts: prompts.txt, image_root: model}
 output: {directory: out, images: none, png_metadata: false, tensors: true}
 monitor: {interval_seconds: 0.5}
@@ -108,6 +108,8 @@ limits: {max_attempts: 1, stall_timeout_seconds: 2.5}
   EXPECT_EQ(job.sampling.repetition_penalty, 1.05);
   EXPECT_EQ(job.input.image_root, folder_ / "model");
   EXPECT_EQ(job.memory.vae_tiling, false);
+  EXPECT_EQ(job.memory.graphs, false);
+  EXPECT_EQ(job.memory.overlap, true);
   EXPECT_EQ(job.output.images, "none");
   EXPECT_EQ(job.limits.stall_timeout_seconds, 2.5);
 }
@@ -131,7 +133,8 @@ dispatch: {policy: least_loaded, queue_depth: auto, batch: auto}
 sampling: {width: 1024, height: 1024, steps: auto, guidance: auto, negative_prompt: "", seed: 0, images_per_prompt: 1,
            cfg_truncation: 1.0, cfg_normalization: 0, shift: auto, sampler: auto, system_prompt: auto,
            max_new_tokens: 128, temperature: auto, top_k: auto, top_p: auto, repetition_penalty: auto}
-memory:   {fraction: 0.9, vae_slicing: auto, vae_tiling: auto, offload: none, allocator: auto, on_oom: fail}
+memory:   {fraction: 0.9, vae_slicing: auto, vae_tiling: auto, graphs: auto, overlap: auto,
+           offload: none, allocator: auto, on_oom: fail}
 input:    {prompts: prompts.txt, image_root: auto}
 output:   {directory: runs/first, images: png, png_metadata: true, tensors: false, write: gathered, metrics_file: ""}
 monitor:  {interval_seconds: 5, gpu_memory_percent: 90, gpu_temperature_c: 85, ram_percent: 90}

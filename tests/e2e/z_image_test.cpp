@@ -36,6 +36,49 @@ TEST_F(ZImage, GivesTheSameBitsOnOneToFourRanks) {
   }
 }
 
+TEST_F(ZImage, GivesTheSameBitsWithPromptsAndPicturesBesideTheSteps) {
+  ASSERT_EQ(run(worker(1, "n1", {"--set", "memory.overlap=false"})).code, 0);
+  for (int ranks : {1, 2}) {
+    const std::string name = "beside" + std::to_string(ranks);
+    const Ended ended = run(worker(ranks, name, {"--set", "memory.overlap=true"}));
+    ASSERT_EQ(ended.code, 0) << ended.output;
+    EXPECT_EQ(verify("n1", name).code, 0);
+  }
+}
+
+TEST_F(ZImage, IsMeasuredOnceItIsWarm) {
+  const std::filesystem::path table = root_ / "table.md";
+  const std::vector<std::string> bench{TRIREME_LAUNCHER,
+                                       "bench",
+                                       "image",
+                                       job_.string(),
+                                       "--images",
+                                       "6",
+                                       "--warm-up",
+                                       "1",
+                                       "-n",
+                                       "1,2",
+                                       "--set",
+                                       "output.tensors=false",
+                                       "--append",
+                                       table.string(),
+                                       "--name",
+                                       "tiny",
+                                       "--alone-images",
+                                       "4",
+                                       "--set",
+                                       "output.directory=" + folder("measured").string()};
+  const Ended ended = run(bench, 120);
+  ASSERT_EQ(ended.code, 0) << ended.output;
+  EXPECT_NE(text_of(table).find("| tiny | 1 | 64x64 | 1 | 0."), std::string::npos) << text_of(table);
+  EXPECT_NE(text_of(table).find("| 2 | 12 | "), std::string::npos) << text_of(table);
+  EXPECT_EQ(pictures("measured/image_bench/n2"), 12u);
+  EXPECT_NE(run({TRIREME_LAUNCHER, "bench", "image", job_.string(), "--images", "2", "--set",
+                 "output.directory=" + folder("few").string()})
+                .output.find("ask for more images"),
+            std::string::npos);
+}
+
 TEST_F(ZImage, DamagedWeightsAreNamedBeforeAnythingIsDone) {
   namespace fs = std::filesystem;
   const fs::path copy = root_ / "model";

@@ -1,5 +1,6 @@
 target_sources(trireme_worker_core PRIVATE
   engine/guidance_pair.cpp
+  engine/overlapped.cpp
   engine/pipeline.cpp
   engine/ring_entry.cpp
   engine/ring_messages.cpp

@@ -18,10 +18,11 @@ namespace trireme::z_image {
 struct Half {
   TokenGrid grid;
   GridRope rope;
-  at::Tensor ids;            // [caption] int64
+  at::Tensor ids;            // [caption] int64; on a GPU padded to kTokenMultiple behind the end
   nn::DecoderPass encoding;  // of the text encoder; dropped after it
   at::Tensor features;       // text features [caption, caption_dim]; dropped when nobody wants them as a result
   at::Tensor caption;        // refined caption tokens [padded_caption, dim]: no pass changes them
+  bool graphed = false;      // the forward under way is one replay
 };
 
 class ZImageSession final : public Session {

@@ -124,6 +124,15 @@ at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::Rope
   return layers_[i](x, rope, adaln, block_, part);
 }
 
+at::Tensor Transformer::forward(const Inputs& inputs, const TokenGrid& grid, at::ScalarType dtype) const {
+  const at::Tensor adaln = embed_time(inputs.time_features);
+  at::Tensor hidden = embed_image(inputs.latents.to(dtype), grid);
+  for (std::size_t i = 0; i < noise_refiner_.size(); ++i) hidden = noise_refiner(i, hidden, inputs.image, adaln);
+  hidden = at::cat({hidden, inputs.caption});
+  for (std::size_t i = 0; i < layers_.size(); ++i) hidden = layer(i, hidden, inputs.all, adaln);
+  return velocity(hidden, adaln, grid).to(at::kFloat);
+}
+
 at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const {
   const at::Tensor scale = final_modulation_(at::silu(adaln)) + 1;
   const at::Tensor image = at::layer_norm(hidden.narrow(0, 0, grid.image()), {config_.dim}, {}, {}, kFinalNormEps);

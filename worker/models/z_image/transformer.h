@@ -59,6 +59,16 @@ class Transformer {
   at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
                    LayerPart part = LayerPart::whole) const;
 
+  /// Everything of one forward of a model that is not cut, and nothing else.
+  struct Inputs {
+    at::Tensor latents;        // [channels, 2 * height, 2 * width] float32
+    at::Tensor time_features;  // [1, 256]
+    at::Tensor caption;        // [padded_caption, dim], refined
+    nn::RopeTable image, all;
+  };
+  /// -> float32, shaped like the latents. In `dtype`.
+  at::Tensor forward(const Inputs& inputs, const TokenGrid& grid, at::ScalarType dtype) const;
+
   /// hidden [padded_image + padded_caption, dim] -> [channels, 2 * height, 2 * width], from noise to image.
   at::Tensor velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const;
 

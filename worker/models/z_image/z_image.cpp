@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <utility>
 
 #include "common/errors.h"
 #include "common/tokenizer/chat.h"
 #include "worker/diffusion/noise.h"
+#include "worker/graphs.h"
 #include "worker/models/z_image/session.h"
 #include "worker/nn/caption_encoder.h"
 #include "worker/nn/upload.h"
@@ -26,6 +28,9 @@ nn::CaptionEncoder make_encoder(const ModelFiles& files) {
   return nn::CaptionEncoder(part, find_prefix(part), Tokenizer::parse(files.tokenizer_json, place));
 }
 
+/// Up to here a GPU may wait for launches; above, a graph's memory would be large and win nothing.
+constexpr std::int64_t kGraphTokens = 1600;  // of a picture: 640 x 640 pixels
+
 class ZImage final : public Model {
  public:
   ZImage(const ModelSettings& settings, const ModelFiles& files, PartParameters& wanted)
@@ -33,6 +38,10 @@ class ZImage final : public Model {
         dtype_(settings.dtype),
         tensors_(settings.job.output.tensors),
         stage_(settings.stage),
+        graphs_(settings.job.memory.graphs),
+        step_graphs_(device_, stage_.count == 1 && graphs_.value_or(true)),
+        side_graphs_(device_, graphs_.value_or(true)),
+        tiling_(settings.job.memory.vae_tiling.value_or(false)),
         encoder_(make_encoder(files)),
         transformer_(transformer_config(PartConfig(files, "transformer"))),
         vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling) {
@@ -62,15 +71,22 @@ class ZImage final : public Model {
   void check_fit(const ModelFiles& files) const;
   void check_item(const Item& item) const;
   void begin_half(ZImageSession& session, Half& half, const std::string& prompt) const;
-  void encode(ZImageSession& session, int half, bool keep_features, Slices& slices) const;
+  void encode(ZImageSession& session, int half, bool keep_features, Slices& slices);
   const at::Tensor& adaln(ZImageSession& session) const;
   bool sends_features(const ZImageSession& session, const Half& part) const;
   Result make_result(ZImageSession& session, const at::Tensor& image) const;
+  bool small(const TokenGrid& grid) const { return graphs_.value_or(grid.image() <= kGraphTokens); }
+  Slice replayed_encoding(Half& half, int which, const std::string& key);
+  Slice replayed_forward(ZImageSession& session, int which, const std::string& key);
+  at::Tensor decode_at_once(const at::Tensor& latents) const;
 
   at::Device device_;
   at::ScalarType dtype_;
   bool tensors_;
   Stage stage_;
+  std::optional<bool> graphs_;
+  Graphs step_graphs_, side_graphs_;  // of the steps; of what may run beside them
+  bool tiling_;
   nn::CaptionEncoder encoder_;
   Transformer transformer_;
   LatentsDecoder vae_;
@@ -116,18 +132,44 @@ void ZImage::begin_half(ZImageSession& session, Half& half, const std::string& p
   const GridRope rope = transformer_.rope(half.grid);
   half.rope = {nn::upload(rope.image, device_), nn::upload(rope.caption, device_), nn::upload(rope.all, device_)};
   if (!stage_.first()) return;
-  half.encoding = encoder_.decoder().begin(at::arange(ids.size(0), at::kLong), device_);
-  half.ids = nn::upload(ids, device_);
+  // Causal attention: what stands behind the end changes nothing, and few lengths are left to capture.
+  const std::int64_t tokens = device_.is_cuda() ? half.grid.padded_caption() : ids.size(0);
+  half.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong), device_);
+  half.ids = nn::upload(at::constant_pad_nd(ids, {0, tokens - ids.size(0)}), device_);
 }
 
-void ZImage::encode(ZImageSession& session, int which, bool keep_features, Slices& slices) const {
+Slice ZImage::replayed_encoding(Half& half, int which, const std::string& key) {
+  const auto body = [this](const std::vector<at::Tensor>& in) {
+    const nn::Decoder& decoder = encoder_.decoder();
+    nn::DecoderPass pass;
+    pass.rope = {in[1], in[2]};
+    at::Tensor features = decoder.embed(in[0]);
+    for (std::size_t i = 0; i < decoder.layer_count(); ++i) features = decoder.layer(i, features, pass);
+    return features;
+  };
+  return {Phase::encode,
+          [this, &half, key, body] {
+            const nn::RopeTable& rope = half.encoding.rope;
+            half.features = side_graphs_.run(key, {half.ids, rope.cos, rope.sin}, body);
+          },
+          which};
+}
+
+void ZImage::encode(ZImageSession& session, int which, bool keep_features, Slices& slices) {
   const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), which}); };
   Half& half = session.parts[static_cast<std::size_t>(which)];
-  slice([this, &half] { half.features = encoder_.decoder().embed(half.ids); });
-  for (std::size_t i = 0; i < encoder_.decoder().layer_count(); ++i) {
-    slice([this, &half, i] { half.features = encoder_.decoder().layer(i, half.features, half.encoding); });
+  const std::string key = "a prompt of " + std::to_string(half.ids.size(0)) + " tokens";
+  const bool plain = !half.encoding.local_rope.cos.defined();  // no layers with windows
+  if (plain && side_graphs_.wants(key)) {
+    slices.push_back(replayed_encoding(half, which, key));
+  } else {
+    slice([this, &half] { half.features = encoder_.decoder().embed(half.ids); });
+    for (std::size_t i = 0; i < encoder_.decoder().layer_count(); ++i) {
+      slice([this, &half, i] { half.features = encoder_.decoder().layer(i, half.features, half.encoding); });
+    }
   }
   slice([this, &half, keep_features] {
+    half.features = half.features.narrow(0, 0, half.grid.caption);
     half.caption = transformer_.embed_caption(half.features, half.grid);
     half.encoding = {};
     half.ids.reset();
@@ -177,9 +219,27 @@ const at::Tensor& ZImage::adaln(ZImageSession& s) const {
   return s.adaln;
 }
 
+Slice ZImage::replayed_forward(ZImageSession& s, int which, const std::string& key) {
+  Half& part = s.parts[static_cast<std::size_t>(which)];
+  const auto body = [this, grid = part.grid](const std::vector<at::Tensor>& in) {
+    return transformer_.forward({in[0], in[1], in[2], {in[3], in[4]}, {in[5], in[6]}}, grid, dtype_);
+  };
+  return {Phase::denoise, [this, &s, &part, which, key, body] {
+            const nn::RopeTable &image = part.rope.image, &all = part.rope.all;
+            s.predictions[static_cast<std::size_t>(which)] = step_graphs_.run(
+                key,
+                {s.state, s.time_features.narrow(0, s.pass, 1), part.caption, image.cos, image.sin, all.cos, all.sin},
+                body);
+          }};
+}
+
 void ZImage::enter(Session& session, int half, Slices& slices) {
   ZImageSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
+  const std::string key = "a forward of " + std::to_string(part.grid.width) + "x" + std::to_string(part.grid.height) +
+                          " and " + std::to_string(part.grid.padded_caption()) + " tokens";
+  part.graphed = small(part.grid) && step_graphs_.wants(key);
+  if (part.graphed) return slices.push_back(replayed_forward(s, half, key));
   slices.push_back(
       {Phase::denoise, [this, &s, &part] { s.hidden = transformer_.embed_image(s.state.to(dtype_), part.grid); }});
   for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
@@ -196,6 +256,7 @@ void ZImage::enter(Session& session, int half, Slices& slices) {
 void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
   ZImageSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
+  if (part.graphed) return;
   for (int i = range.first; i < range.last; ++i) {
     slices.push_back({Phase::denoise, [this, &s, &part, i, layer_part = range.part(i)] {
                         s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all, adaln(s),
@@ -207,6 +268,7 @@ void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
 void ZImage::leave(Session& session, int half, Slices& slices) {
   ZImageSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
+  if (part.graphed) return;
   slices.push_back({Phase::denoise, [this, &s, &part, half] {
                       s.predictions[static_cast<std::size_t>(half)] =
                           transformer_.velocity(s.hidden, adaln(s), part.grid).to(at::kFloat);
@@ -260,9 +322,24 @@ Result ZImage::make_result(ZImageSession& s, const at::Tensor& image) const {
   return result;
 }
 
+at::Tensor ZImage::decode_at_once(const at::Tensor& latents) const {
+  at::Tensor image;
+  const LatentsDecoder::Latents input{latents.size(1), latents.size(2), [&] { return latents.to(dtype_); }};
+  for (const auto& step : vae_.steps(input, [&image](const at::Tensor& made) { image = made; })) step();
+  return image;
+}
+
 void ZImage::finish(Session& session, Slices& slices, std::vector<Result>& results) {
   ZImageSession& s = cast(session);
   const TokenGrid& grid = s.parts[0].grid;
+  const std::string key = "a decoding of " + std::to_string(grid.width) + "x" + std::to_string(grid.height) + " tokens";
+  if (small(grid) && !tiling_ && side_graphs_.wants(key)) {
+    const auto body = [this](const std::vector<at::Tensor>& in) { return decode_at_once(in[0]); };
+    slices.push_back({Phase::decode, [this, &s, &results, key, body] {
+                        results.push_back(make_result(s, side_graphs_.run(key, {s.state}, body)));
+                      }});
+    return;
+  }
   const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
                                         [this, &s] { return s.state.to(dtype_); }};
   const auto take = [this, &s, &results](const at::Tensor& image) { results.push_back(make_result(s, image)); };

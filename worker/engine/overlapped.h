@@ -1,0 +1,64 @@
+#pragma once
+// The engine of a rank that holds the whole model and whose GPU has nothing to wait for: while one unit takes its
+// steps, the next one's prompt is encoded and the one before is decoded, on a stream of their own. The steps' stream
+// should have the higher priority: the rest fills what it leaves. Same kernels on same shapes as WholeModelEngine: same
+// bits.
+
+#include <chrono>
+#include <deque>
+#include <memory>
+
+#include "worker/engine/engine.h"
+#include "worker/engine/side_work.h"
+
+namespace trireme {
+
+class OverlappedEngine final : public Engine {
+ public:
+  struct Settings {
+    std::size_t slices_in_flight = 8, side_slices_in_flight = 8;
+    std::chrono::microseconds pass_budget{5000};  // host time of one call of progress
+  };
+  OverlappedEngine(Model& model, Settings settings);
+  explicit OverlappedEngine(Model& model) : OverlappedEngine(model, Settings{}) {}
+  ~OverlappedEngine() override;
+
+  void submit(Unit unit) override { waiting_.push_back(std::move(unit)); }
+  std::vector<Unit> recall() override;
+  bool progress() override;
+  std::optional<Finished> take() override;
+  bool idle() const override;
+  std::uint64_t slices_done() const override { return slices_done_ + side_.slices_done(); }
+  std::uint64_t tokens_done() const override { return 0; }  // pictures only
+  PhaseSeconds seconds() const override { return seconds_; }
+  std::vector<Span> spans() const override { return spans_; }
+
+ private:
+  struct InHand;
+  void prepare();
+  bool step();
+  bool adopt();
+  bool plan_more();
+  void leave(const std::string& error);
+  bool collect();
+  bool complete(const InHand& unit) const;
+  Finished conclude(InHand& unit);
+  void keep_times(const InHand& unit, PhaseSeconds& seconds);
+
+  Model& model_;
+  const Settings settings_;
+  std::deque<Unit> waiting_;
+  std::unique_ptr<InHand> ahead_;                // is being encoded, or is encoded and waits for its steps
+  std::unique_ptr<InHand> current_;              // its steps are being enqueued
+  std::deque<std::unique_ptr<InHand>> leaving_;  // all steps enqueued
+  std::deque<device::Event> in_flight_;          // one a slice of the steps
+  std::deque<Finished> finished_;
+  std::uint64_t slices_done_ = 0;
+  PhaseSeconds seconds_{};
+  device::Event zero_;  // at the first unit's begin
+  double zero_seconds_ = 0;
+  std::vector<Span> spans_;
+  SideWork side_;  // last: its tasks are about the units above
+};
+
+}  // namespace trireme
