@@ -1,0 +1,30 @@
+#pragma once
+// Device time of work that is repeated as a CUDA graph, so that the host's launches don't count, with the card's clock
+// and power meanwhile. On a CPU the work is simply run: for trying a benchmark out.
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
+
+namespace trireme::bench {
+
+struct Timing {
+  double ms = 0;                 // median of the repeats
+  double sm_mhz = 0, watts = 0;  // medians while they ran; 0 = unknown
+};
+
+/// `work(i)` for i = 0 to `calls` - 1 is captured once; ms of one call.
+double graph_ms(at::Device device, int calls, const std::function<void(int)>& work);
+
+struct Plan {
+  double warm_seconds = 2;  // of repeats before the measured ones: a cold card is faster
+  int repeats = 20;
+  bool graph = true;  // else launched anew each time
+};
+Timing time_hot(at::Device device, const Plan& plan, const std::function<void()>& work);
+
+/// Kernels of one run of `work` by their share of the time, one a line: ms, launches, name; at most `lines`.
+std::string profile(at::Device device, const std::function<void()>& work, std::size_t lines);
+
+}  // namespace trireme::bench

@@ -1,0 +1,241 @@
+// What the kernels in worker/kernels reach, at the shapes of Z-Image at 1024 x 1024: kernels_bench [--small]
+// Each beside the same work in plain ATen. Bytes are the least that must move: inputs once, outputs once. Buffers take
+// turns, so that the L2 cache does not hold them. `--small` tries the program out.
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "bench/gpu_timing.h"
+#include "worker/device.h"
+#include "worker/kernels/decode.h"
+#include "worker/kernels/gate.h"
+#include "worker/kernels/group_norm.h"
+#include "worker/kernels/norm.h"
+#include "worker/kernels/pixels.h"
+#include "worker/kernels/rope.h"
+#include "worker/kernels/softmax.h"
+#include "worker/nn/attention.h"
+
+namespace trireme::bench {
+namespace {
+
+constexpr double kPeak = 4.3e12;  // bytes/s of a copy on an H200
+constexpr int kTurns = 4, kCalls = 12;
+
+class Table {
+ public:
+  Table(at::Device device, bool small) : device_(device), small_(small) {
+    std::printf(
+        "%s\n\n| kernel | shape | ms | GB/s | %% of 4.3 TB/s | ATen ms | times |\n|---|---|---:|---:|---:|---:|---:|\n",
+        device::name(device).c_str());
+  }
+
+  std::int64_t size(std::int64_t n) const { return small_ ? std::max<std::int64_t>(n / 64, 1) : n; }
+  at::TensorOptions options() const { return at::TensorOptions(at::kBFloat16).device(device_); }
+  std::vector<at::Tensor> tensors(at::IntArrayRef shape) const {
+    std::vector<at::Tensor> all;
+    for (int i = 0; i < kTurns; ++i) all.push_back(at::randn(shape, options()));
+    return all;
+  }
+  at::Tensor vector(std::int64_t n) const { return at::randn({n}, options()); }
+  std::vector<at::Tensor> pictures(std::int64_t channels, std::int64_t side) const {
+    std::vector<at::Tensor> all = tensors({1, channels, side, side});
+    for (at::Tensor& t : all) t = t.contiguous(at::MemoryFormat::ChannelsLast);
+    return all;
+  }
+
+  using Work = std::function<void(int turn)>;
+  void row(const char* kernel, const std::string& shape, std::int64_t bytes, const Work& ours, const Work& plain) {
+    const auto ms = [&](const Work& work) { return graph_ms(device_, kCalls, [&](int i) { work(i % kTurns); }); };
+    const double own = ms(ours), other = ms(plain);
+    const double rate = static_cast<double>(bytes) / own * 1e3;
+    std::printf("| %s | %s | %.4f | %.0f | %.0f | %.4f | %.1f |\n", kernel, shape.c_str(), own, rate / 1e9,
+                100 * rate / kPeak, other, other / own);
+    std::fflush(stdout);
+  }
+
+  at::Device device() const { return device_; }
+
+ private:
+  at::Device device_;
+  bool small_;
+};
+
+std::string text(std::int64_t a, std::int64_t b) { return std::to_string(a) + " x " + std::to_string(b); }
+
+at::Tensor plain_norm(const at::Tensor& x, const at::Tensor& weight) {
+  const at::Tensor wide = x.to(at::kFloat);
+  return (wide * at::rsqrt(wide.pow(2).mean(-1, true) + 1e-5)).to(x.scalar_type()) * weight;
+}
+
+void rows_of_tokens(Table& table) {
+  using namespace kernels;
+  const std::int64_t tokens = table.size(4224), dim = 3840, wide = 10240, bytes = 2 * tokens * dim;
+  const std::vector<at::Tensor> x = table.tensors({tokens, dim}), r = table.tensors({tokens, dim});
+  const at::Tensor w = table.vector(dim), next = table.vector(dim), gate = table.vector(dim), scale = table.vector(dim);
+  const std::string shape = text(tokens, dim);
+  table.row(
+      "norm, scale", shape, 2 * bytes, [&](int i) { rms_norm(x[i], w, 1e-5, scale); },
+      [&](int i) { plain_norm(x[i], w) * scale; });
+  table.row(
+      "norm, gate, residual", shape, 3 * bytes,
+      [&](int i) {
+        add_norm(r[i], x[i], {w, gate}, 1e-5);
+      },
+      [&](int i) { r[i] + gate* plain_norm(x[i], w); });
+  table.row(
+      "norm, gate, residual, next norm", shape, 4 * bytes,
+      [&](int i) {
+        add_then_norm(r[i], x[i], {w, gate}, {next, scale}, 1e-5);
+      },
+      [&](int i) { plain_norm(r[i] + gate * plain_norm(x[i], w), next) * scale; });
+  table.row(
+      "residual, next norm", text(128, 2560), 4 * 2 * 128 * 2560,
+      [&, a = table.tensors({128, 2560}), v = table.vector(2560)](int i) {
+        add_then_norm(a[i], a[(i + 1) % kTurns], {}, {v, {}}, 1e-6);
+      },
+      [&, a = table.tensors({128, 2560}), v = table.vector(2560)](int i) {
+        plain_norm(a[i] + a[(i + 1) % kTurns], v);
+      });
+  const std::vector<at::Tensor> both = table.tensors({tokens, 2 * wide});
+  table.row(
+      "silu times", text(tokens, wide), 3 * 2 * tokens * wide,
+      [&](int i) { silu_mul(both[i].narrow(1, 0, wide), both[i].narrow(1, wide, wide)); },
+      [&](int i) { at::silu(both[i].narrow(1, 0, wide)) * both[i].narrow(1, wide, wide); });
+  const std::vector<at::Tensor> qkv = table.tensors({tokens, 90, 128});
+  const at::Tensor angle = at::randn({tokens, 64}, table.options().dtype(at::kFloat)), head = table.vector(128);
+  const RopeTable turn{angle.cos(), angle.sin()};
+  table.row(
+      "norm and turn q, k", text(tokens, 60 * 128), 2 * 2 * tokens * 60 * 128,
+      [&](int i) {
+        norm_rope_(qkv[i].narrow(1, 0, 60), 30, {head, head, 1e-5}, turn, RopePairs::adjacent);
+      },
+      [&](int i) {
+        const at::Tensor normed = plain_norm(qkv[i].narrow(1, 0, 60), head).to(at::kFloat);
+        const at::Tensor pairs = at::view_as_complex(normed.view({tokens, 60, 64, 2}));
+        at::view_as_real(pairs * at::complex(turn.cos, turn.sin).unsqueeze(1)).flatten(2).to(at::kBFloat16);
+      });
+  const at::Tensor condition = at::randn({1, 256}, table.options());
+  const std::vector<at::Tensor> weights = table.tensors({4 * dim, 256});
+  const at::Tensor bias = table.vector(4 * dim);
+  table.row(
+      "modulation", text(4 * dim, 256), 2 * 4 * dim * 256, [&](int i) { modulation(condition, weights[i], bias); },
+      [&](int i) {
+        const at::Tensor y = at::linear(condition, weights[i], bias).view({4, dim});
+        at::cat({y.narrow(0, 0, 1) + 1, y.narrow(0, 1, 1).tanh(), y.narrow(0, 2, 1) + 1, y.narrow(0, 3, 1).tanh()});
+      });
+  const at::Tensor scores = at::randn({table.size(4096), 16384}, table.options().dtype(at::kFloat));
+  table.row(
+      "softmax", text(scores.size(0), 16384), 6 * scores.numel(),
+      [&](int) { scaled_softmax(scores, 0.04, at::kBFloat16); },
+      [&](int) { at::softmax(scores * 0.04, 1).to(at::kBFloat16); });
+}
+
+void rows_of_pixels(Table& table) {
+  using namespace kernels;
+  struct Shape {
+    std::int64_t channels, side;
+  };
+  for (const Shape& s : {Shape{128, 1024}, Shape{256, 1024}, Shape{512, 512}, Shape{512, 128}}) {
+    const std::int64_t side = table.size(s.side);
+    const std::vector<at::Tensor> x = table.pictures(s.channels, side);
+    const std::int64_t bytes = 2 * x[0].numel();
+    const at::Tensor w = table.vector(s.channels), b = table.vector(s.channels);
+    const std::string shape = std::to_string(s.channels) + " channels, " + text(side, side);
+    table.row(
+        "bias, group norm, silu (2 reads)", shape, 3 * bytes, [&](int i) { group_norm(x[i], 32, w, b, 1e-6, true, b); },
+        [&](int i) {
+          at::silu(at::group_norm(x[i] + b.view({1, -1, 1, 1}), 32, w, b, 1e-6));
+        });
+    table.row(
+        "bias, residual", shape, 3 * bytes,
+        [&](int i) {
+          add_biased_({x[i], b}, {x[(i + 1) % kTurns], {}});
+        },
+        [&](int i) {
+          x[i] + b.view({1, -1, 1, 1}) + x[(i + 1) % kTurns];
+        });
+    if (s.side == 1024) continue;
+    table.row(
+        "pixels doubled", shape, 5 * bytes, [&](int i) { double_pixels(x[i]); },
+        [&](int i) {
+          at::upsample_nearest2d(x[i], {2 * side, 2 * side});
+        });
+  }
+}
+
+const char* name(nn::AttentionKernel kernel) {
+  switch (kernel) {
+    case nn::AttentionKernel::cudnn: return "cuDNN";
+    case nn::AttentionKernel::flash: return "flash";
+    case nn::AttentionKernel::products: return "products";
+    case nn::AttentionKernel::any: return "ATen's choice";
+  }
+  return "";
+}
+
+void attention_rows(Table& table) {
+  struct Shape {
+    std::int64_t tokens, heads, kv_heads, head_dim;
+  };
+  std::printf(
+      "\n| attention: tokens, heads, key heads, width | by the rule | ms | TFLOP/s | flash ms | ATen's choice ms |\n"
+      "|---|---|---:|---:|---:|---:|\n");
+  for (const Shape& s : {Shape{4224, 30, 30, 128}, Shape{4096, 30, 30, 128}, Shape{2432, 30, 30, 128},
+                         Shape{1152, 30, 30, 128}, Shape{1024, 30, 30, 128}, Shape{576, 30, 30, 128},
+                         Shape{128, 30, 30, 128}, Shape{4352, 24, 8, 96}, Shape{16384, 1, 1, 512}}) {
+    const std::int64_t tokens = table.size(s.tokens);
+    const std::vector<at::Tensor> qkv = table.tensors({tokens, s.heads + 2 * s.kv_heads, s.head_dim});
+    const auto part = [&](int i, std::int64_t first, std::int64_t count) { return qkv[i].narrow(1, first, count); };
+    const auto timed = [&](const nn::AttentionOptions& options) {
+      return graph_ms(table.device(), kCalls, [&](int i) {
+        nn::attention(part(i % kTurns, 0, s.heads), part(i % kTurns, s.heads, s.kv_heads),
+                      part(i % kTurns, s.heads + s.kv_heads, s.kv_heads), options);
+      });
+    };
+    const auto first = [&](std::int64_t at, std::int64_t count) {
+      return part(0, at, count).unsqueeze(0).transpose(1, 2);
+    };
+    nn::AttentionOptions flash;
+    flash.any_length = true;
+    const double ms = timed({}), of_flash = s.head_dim <= 256 ? timed(flash) : 0;
+    const double of_aten = graph_ms(table.device(), 4, [&](int) {
+      at::scaled_dot_product_attention(first(0, s.heads), first(s.heads, s.kv_heads),
+                                       first(s.heads + s.kv_heads, s.kv_heads), std::nullopt, 0.0, false, std::nullopt,
+                                       s.heads != s.kv_heads);
+    });
+    const double operations = 4.0 * static_cast<double>(tokens * tokens * s.heads * s.head_dim);
+    std::printf("| %lld, %lld, %lld, %lld | %s | %.4f | %.0f | %.4f | %.4f |\n", static_cast<long long>(tokens),
+                static_cast<long long>(s.heads), static_cast<long long>(s.kv_heads), static_cast<long long>(s.head_dim),
+                name(nn::attention_kernel(part(0, 0, s.heads), part(0, s.heads, s.kv_heads))), ms,
+                operations / ms / 1e9, of_flash, of_aten);
+    std::fflush(stdout);
+  }
+}
+
+void run(bool small) {
+  const c10::InferenceMode no_autograd;
+  const at::Device device = device::choose(0);
+  device::configure(device, {1, 0.9});
+  const device::StreamGuard stream(device, /*high_priority=*/false);
+  Table table(device, small);
+  rows_of_tokens(table);
+  rows_of_pixels(table);
+  attention_rows(table);
+}
+
+}  // namespace
+}  // namespace trireme::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("the kernels beside plain ATen");
+  bool small = false;
+  app.add_flag("--small", small, "a 64th of the rows");
+  CLI11_PARSE(app, argc, argv);
+  trireme::bench::run(small);
+}
