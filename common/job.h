@@ -40,9 +40,9 @@ struct Job {
   } parallel;
 
   struct Dispatch {
-    std::string policy = "least_loaded";  // static | round_robin | least_loaded
-    std::optional<int> queue_depth;       // units a replica holds; auto: 2
-    std::optional<int> batch;             // items of a unit
+    std::string policy = "predictive";  // static | round_robin | least_loaded | weighted | predictive
+    std::optional<int> queue_depth;     // units a replica holds; auto: 2, more of quick ones
+    std::optional<int> batch;           // items of a unit
   } dispatch;
 
   struct Sampling {

@@ -63,7 +63,7 @@ TEST_F(JobFile, HasDefaultsForAllButModelAndPrompts) {
   const Job job = load(small_);
   EXPECT_EQ(job.model.path, folder_ / "model");
   EXPECT_EQ(job.input.prompts, folder_ / "prompts.txt");
-  EXPECT_EQ(job.dispatch.policy, "least_loaded");
+  EXPECT_EQ(job.dispatch.policy, "predictive");
   EXPECT_EQ(job.sampling.width, 1024);
   EXPECT_FALSE(job.sampling.steps || job.sampling.guidance || job.sampling.shift || job.model.dtype);
   EXPECT_EQ(job.memory.fraction, 0.9);
@@ -129,7 +129,7 @@ TEST_F(JobFile, AcceptsItsFullFormAtDefaults) {
   EXPECT_NO_THROW(load(R"(
 model:    {path: model, family: auto, dtype: auto, weights: checkpoint, read: once, cache: ""}
 parallel: {stages: 1, split: auto, micro_batches: auto, guidance: 1, threads: 1, transport: auto}
-dispatch: {policy: least_loaded, queue_depth: auto, batch: auto}
+dispatch: {policy: predictive, queue_depth: auto, batch: auto}
 sampling: {width: 1024, height: 1024, steps: auto, guidance: auto, negative_prompt: "", seed: 0, images_per_prompt: 1,
            cfg_truncation: 1.0, cfg_normalization: 0, shift: auto, sampler: auto, system_prompt: auto,
            max_new_tokens: 128, temperature: auto, top_k: auto, top_p: auto, repetition_penalty: auto}

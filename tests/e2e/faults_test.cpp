@@ -20,7 +20,7 @@ TEST_F(Faults, AFailedItemFailsAlone) {
 }
 
 TEST_F(Faults, AnErrorNamesRankAndHostAndEndsTheJob) {
-  prepare("one cost=0.2\ntwo cost=0.2\nthree throw\nfour cost=5\n");
+  prepare("one cost=0.2\ntwo cost=0.2\nthree throw\nfour cost=5\n", "dispatch: {policy: round_robin}\n");
   const Ended ended = run(worker(4, "run"), 20);
   EXPECT_EQ(ended.code, 70) << ended.output;
   EXPECT_LT(ended.seconds, 15);
@@ -39,7 +39,7 @@ TEST_F(Faults, APoisonPromptIsFailedAfterItKilledTwoRanksAlone) {
 }
 
 TEST_F(Faults, AHangingLayerEndsByTheWatchdogAndNamesItsRank) {
-  prepare("one\ntwo hang\nthree\n", "limits: {stall_timeout_seconds: 2}\n");
+  prepare("one\ntwo hang\nthree\n", "dispatch: {policy: round_robin}\nlimits: {stall_timeout_seconds: 2}\n");
   const Ended ended = run(worker(3, "run"), 40);
   EXPECT_EQ(ended.code, 75) << ended.output;
   EXPECT_LT(ended.seconds, 20);

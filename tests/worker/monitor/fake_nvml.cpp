@@ -1,6 +1,9 @@
 #include "tests/worker/monitor/fake_nvml.h"
 
 #include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <string>
 
 namespace {
 
@@ -18,6 +21,29 @@ int answer(void* device, Number* into, Number value) {
 
 FakeGpu& of(void* device) { return *static_cast<FakeGpu*>(device); }
 
+FakeGpu read_gpu(const std::string& group) {
+  FakeGpu gpu = trireme::test::kHealthyGpu;
+  std::istringstream words(group);
+  for (std::string word; words >> word;) {
+    const auto equals = word.find('=');
+    const std::string key = word.substr(0, equals);
+    const unsigned long long value = std::strtoull(word.c_str() + equals + 1, nullptr, 0);
+    if (key == "temperature") gpu.temperature = static_cast<unsigned>(value);
+    if (key == "memory_percent") gpu.memory_used = gpu.memory_total / 100 * value;
+    if (key == "throttle_reasons") gpu.throttle_reasons = value;
+    if (key == "uncorrected") gpu.uncorrected = value;
+  }
+  return gpu;
+}
+
+trireme::test::FakeNvml read_variable() {
+  trireme::test::FakeNvml fake;
+  const char* text = std::getenv("FAKE_NVML");
+  std::istringstream groups(text == nullptr ? "" : text);
+  for (std::string group; std::getline(groups, group, ';');) fake.gpu[fake.gpus++] = read_gpu(group);
+  return fake;
+}
+
 }  // namespace
 
 extern "C" {
@@ -30,7 +56,7 @@ struct FakeMemory {
 };
 
 trireme::test::FakeNvml* fake_nvml() {
-  static trireme::test::FakeNvml fake;
+  static trireme::test::FakeNvml fake = read_variable();
   return &fake;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
-// A library with NVML's functions whose GPUs are what a test says. The test opens it as the worker does, by name.
+// A library with NVML's functions whose GPUs are what a test says. The test opens it as the worker does, by name. To a
+// program that a test starts the variable FAKE_NVML says how its GPUs are, one a group of words:
+// "temperature=90; memory_percent=95 throttle_reasons=64"; what a group does not name is that of a healthy GPU at work.
 
 namespace trireme::test {
 
@@ -9,6 +11,15 @@ struct FakeGpu {
   unsigned long long corrected = 0, uncorrected = 0;
   bool has_ecc = true, lost = false;
 };
+
+/// At work, and nothing wrong with it.
+constexpr FakeGpu kHealthyGpu = {.utilization = 97,
+                                 .temperature = 61,
+                                 .milliwatts = 651'500,
+                                 .sm_mhz = 1755,
+                                 .memory_total = 80ull << 30,
+                                 .memory_used = 40ull << 30,
+                                 .millijoules = 5'000'250};
 
 struct FakeNvml {
   int init_result = 0;

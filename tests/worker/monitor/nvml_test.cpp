@@ -25,17 +25,7 @@ class FakeDriver : public testing::Test {
   }
   ~FakeDriver() override { dlclose(handle_); }
 
-  test::FakeGpu& add_gpu() {
-    test::FakeGpu& gpu = fake_->gpu[fake_->gpus++];
-    gpu = {.utilization = 97,
-           .temperature = 61,
-           .milliwatts = 651'500,
-           .sm_mhz = 1755,
-           .memory_total = 80ull << 30,
-           .memory_used = 40ull << 30,
-           .millijoules = 5'000'250};
-    return gpu;
-  }
+  test::FakeGpu& add_gpu() { return fake_->gpu[fake_->gpus++] = test::kHealthyGpu; }
   static std::vector<GpuSample> sample() {
     const auto nvml = Nvml::open(TRIREME_FAKE_NVML);
     return nvml ? nvml->sample() : std::vector<GpuSample>();
