@@ -114,6 +114,7 @@ ItemRecord parse_item(const JsonObject& json) {
   item.width = static_cast<int>(json.get_int_or("width", 0, 0, kMaxInt));
   item.height = static_cast<int>(json.get_int_or("height", 0, 0, kMaxInt));
   item.seconds = json.get_double("seconds", 0, std::numeric_limits<double>::max());
+  item.finished_seconds = json.get_double_or("finished_seconds", 0, 0, std::numeric_limits<double>::max());
   item.replica = get_int(json, "replica", -1);
   item.attempt = get_int(json, "attempt", 1);
   item.error = json.get_string_or("error", "");
@@ -168,6 +169,7 @@ nlohmann::ordered_json to_json(const ItemRecord& item) {
   if (item.width > 0) json["width"] = item.width;
   if (item.height > 0) json["height"] = item.height;
   json["seconds"] = item.seconds;
+  if (item.finished_seconds > 0) json["finished_seconds"] = item.finished_seconds;
   json["replica"] = item.replica;
   json["attempt"] = item.attempt;
   if (!item.error.empty()) json["error"] = item.error;

@@ -50,7 +50,8 @@ struct ItemRecord {
   std::uint64_t seed = 0;
   int width = 0, height = 0;  // 0: not a picture
   double seconds = 0;
-  int replica = -1;  // -1: none ran it
+  double finished_seconds = 0;  // when its unit came home, since the job's first units left; 0: not known
+  int replica = -1;             // -1: none ran it
   int attempt = 1;
   std::string error;      // why it failed
   bool degraded = false;  // memory forced a smaller batch or tiling: bits may differ

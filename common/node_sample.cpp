@@ -35,6 +35,7 @@ void optional_fields(Gpu& gpu, Field field) {
 
 template <class Node, class Field>
 void optional_fields_of_node(Node& node, Field field) {
+  field("unix_seconds", node.unix_seconds);
   field("cpu_percent", node.cpu_percent);
   field("ram_used_bytes", node.ram_used_bytes);
   field("ram_total_bytes", node.ram_total_bytes);

@@ -23,7 +23,8 @@ struct GpuSample {
 
 struct NodeSample {
   std::string host;
-  std::optional<double> cpu_percent;  // of all cores, since the sample before
+  std::optional<double> unix_seconds;  // when, by the node's clock
+  std::optional<double> cpu_percent;   // of all cores, since the sample before
   std::optional<std::uint64_t> ram_used_bytes, ram_total_bytes;
   std::optional<std::uint64_t> disk_free_bytes, disk_total_bytes;  // of the run directory's file system
   std::vector<GpuSample> gpus;

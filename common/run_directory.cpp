@@ -69,7 +69,8 @@ void remove_former_run(const RunPaths& paths) {
     remove_file(paths.root / RunPaths::tensors_of(id));
   }
   for (const fs::path& file :
-       {paths.results(), paths.summary(), paths.status(), paths.root / "trace.json", paths.root / "timeline.svg"}) {
+       {paths.results(), paths.summary(), paths.status(), paths.job(), paths.history(), paths.trace(),
+        paths.root / "timeline.svg", paths.root / "report.html", paths.root / "report.md"}) {
     remove_file(file);
   }
   remove_matching(paths.root, is_rank_log);

@@ -25,6 +25,9 @@ struct RunPaths {
   std::filesystem::path results() const { return root / "results.jsonl"; }
   std::filesystem::path summary() const { return root / "summary.json"; }
   std::filesystem::path status() const { return root / "status.json"; }
+  std::filesystem::path job() const { return root / "job.yaml"; }
+  std::filesystem::path history() const { return root / "monitor.jsonl"; }
+  std::filesystem::path trace() const { return root / "trace.json"; }
   std::filesystem::path lock() const { return root / "lock"; }
   std::filesystem::path rank_log(int rank) const;  // rank-00003.log
   static std::string picture(const std::string& id) { return "images/" + id + ".png"; }

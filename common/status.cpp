@@ -43,14 +43,24 @@ Status from_json(const Json& json) {
                                row.at("busy_seconds").get<double>(), row.at("slow").get<bool>()});
   }
   json.at("nodes").get_to(status.nodes);
-  for (const Json& row : json.at("alerts")) {
-    status.alerts.push_back({row.at("kind").get<std::string>(), row.value("host", ""), row.value("device", -1),
-                             row.at("text").get<std::string>()});
-  }
+  json.at("alerts").get_to(status.alerts);
   return status;
 }
 
 }  // namespace
+
+void to_json(Json& json, const Alert& alert) {
+  json = Json::object();
+  json["kind"] = alert.kind;
+  if (!alert.host.empty()) json["host"] = alert.host;
+  if (alert.device >= 0) json["device"] = alert.device;
+  json["text"] = alert.text;
+}
+
+void from_json(const Json& json, Alert& alert) {
+  alert = {json.at("kind").get<std::string>(), json.value("host", ""), json.value("device", -1),
+           json.at("text").get<std::string>()};
+}
 
 Status read_status(const std::filesystem::path& file) {
   const std::string text = read_file(file, kMaxBytes);
@@ -94,15 +104,7 @@ void write_status(const std::filesystem::path& file, const Status& status) {
     json["replicas"].push_back(row);
   }
   json["nodes"] = status.nodes;
-  json["alerts"] = nlohmann::ordered_json::array();
-  for (const Alert& alert : status.alerts) {
-    nlohmann::ordered_json row;
-    row["kind"] = alert.kind;
-    if (!alert.host.empty()) row["host"] = alert.host;
-    if (alert.device >= 0) row["device"] = alert.device;
-    row["text"] = alert.text;
-    json["alerts"].push_back(row);
-  }
+  json["alerts"] = status.alerts;
   write_file(file, json.dump(1) + "\n", Durability::renamed);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct Alert {
   std::string text;
   bool operator==(const Alert&) const = default;
 };
+void to_json(nlohmann::ordered_json& json, const Alert& alert);
+void from_json(const nlohmann::ordered_json& json, Alert& alert);
 
 struct ReplicaStatus {
   int in_hand = 0;         // units

@@ -2,14 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
-
-#include "common/files.h"
 
 namespace trireme {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 template <class Value>
 Spread spread(const std::vector<RankSummary>& ranks, Value value) {
@@ -29,31 +24,6 @@ std::uint64_t sum(const std::vector<RankSummary>& ranks, Value value) {
   return total;
 }
 
-Json json_of(const Spread& spread) { return {{"min", spread.min}, {"average", spread.average}, {"max", spread.max}}; }
-
-Json traffic_of(std::uint64_t messages, std::uint64_t bytes) { return {{"messages", messages}, {"bytes", bytes}}; }
-
-Json json_of(const RankSummary& rank, const std::string& carrier) {
-  Json json;
-  json["rank"] = rank.rank;
-  json["host"] = rank.host;
-  json["device"] = rank.device;
-  json["items"] = rank.items;
-  if (rank.tokens > 0) json["tokens"] = rank.tokens;
-  for (std::size_t i = 0; i < kRankPhases.size(); ++i) json["seconds"][kRankPhases[i]] = rank.seconds[i];
-  json["busy_seconds"] = rank.busy_seconds;
-  json["idle_seconds"] = rank.idle_seconds;
-  json["longest_pass_seconds"] = rank.longest_pass_seconds;
-  json["peak_memory_bytes"] = rank.peak_memory_bytes;
-  json["sent"]["control"] = traffic_of(rank.control_messages, rank.control_bytes);
-  json["sent"][carrier] = traffic_of(rank.carrier_transfers, rank.carrier_bytes);
-  return json;
-}
-
-Json json_of(const RingLoss& loss) {
-  return {{"fill", loss.fill}, {"imbalance", loss.imbalance}, {"transfer", loss.transfer}};
-}
-
 template <class... Values>
 std::string print(const char* format, Values... values) {
   std::array<char, 256> line{};
@@ -68,6 +38,18 @@ std::string percents(const RingLoss& loss) {
 
 std::string row(const char* name, const Spread& spread) {
   return print("  %-10s %12.3f %12.3f %12.3f\n", name, spread.min, spread.average, spread.max);
+}
+
+std::string bound_line(const Summary& summary) {
+  if (summary.lower_bound_seconds <= 0) return "";
+  return print("# lower bound %.3f s (the same work spread evenly over %d replicas): this job took %.3f of it\n",
+               summary.lower_bound_seconds, summary.replicas, summary.over_lower_bound());
+}
+
+std::string energy_line(const Summary& summary) {
+  if (!summary.energy_joules || summary.made() == 0) return "";
+  return print("# energy of %d GPUs: %.0f J, %.1f J %s\n", summary.energy_gpus, *summary.energy_joules,
+               summary.joules_per_item(), summary.text ? "a request" : "an image");
 }
 
 }  // namespace
@@ -89,49 +71,15 @@ double Summary::balance() const {
   return busy.max > 0 ? busy.average / busy.max : 1;
 }
 
+double Summary::over_lower_bound() const { return lower_bound_seconds > 0 ? seconds / lower_bound_seconds : 0; }
+
+double Summary::joules_per_item() const {
+  return energy_joules && made() > 0 ? *energy_joules / static_cast<double>(made()) : 0;
+}
+
 Spread spread_of(const Summary& summary, RankPhase phase) {
   return spread(summary.ranks, [&](const RankSummary& rank) { return rank.seconds[static_cast<std::size_t>(phase)]; });
 }
-
-std::string to_text(const Summary& summary) {
-  Json json;
-  json["run_id"] = summary.run_id;
-  json["launch"] = summary.launch;
-  json["exit_code"] = summary.exit_code;
-  json["items"] = {{"total", summary.total},
-                   {"done", summary.done},
-                   {"failed", summary.failed},
-                   {"made_by_this_job", summary.made()}};
-  json["seconds"] = summary.seconds;
-  json["items_per_second"] = summary.items_per_second();
-  if (summary.text) {
-    json["tokens"] = summary.tokens();
-    json["tokens_per_second"] = summary.tokens_per_second();
-  }
-  json["work_seconds"] = summary.work_seconds;
-  json["latency_seconds"] = summary.latency_seconds;
-  for (const auto& [step, seconds] : summary.start_up) json["start_up"][step] = seconds;
-  json["balance"] = summary.balance();
-  json["policy"] = summary.policy;
-  json["carrier"] = summary.carrier;
-  json["facts"] = summary.facts;
-  for (std::size_t i = 0; i < kRankPhases.size(); ++i) {
-    json["phases"][kRankPhases[i]] = json_of(spread_of(summary, static_cast<RankPhase>(i)));
-  }
-  if (const auto& pipeline = summary.pipeline) {
-    json["pipeline"] = {{"stages", pipeline->stages},
-                        {"layers", pipeline->layers},
-                        {"seconds", pipeline->seconds},
-                        {"predicted_seconds", pipeline->predicted_seconds},
-                        {"measured", json_of(pipeline->measured)},
-                        {"predicted", json_of(pipeline->predicted)}};
-  }
-  json["ranks"] = Json::array();
-  for (const RankSummary& rank : summary.ranks) json["ranks"].push_back(json_of(rank, summary.carrier));
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-void write_summary(const std::filesystem::path& file, const Summary& summary) { write_file(file, to_text(summary)); }
 
 std::string closing_table(const Summary& summary) {
   const auto& ranks = summary.ranks;
@@ -153,6 +101,8 @@ std::string closing_table(const Summary& summary) {
   text += row("idle", spread(ranks, [](const RankSummary& rank) { return rank.idle_seconds; }));
   text += print("# balance %.3f (mean/max busy) · longest loop pass %.1f ms on rank %d\n", summary.balance(),
                 slowest_pass->longest_pass_seconds * 1e3, slowest_pass->rank);
+  text += bound_line(summary);
+  text += energy_line(summary);
   if (const auto& pipeline = summary.pipeline) {
     text += print("# pipeline of %d stages (layers %s): %.3f s from first entry to last decode\n", pipeline->stages,
                   pipeline->layers.c_str(), pipeline->seconds);

@@ -30,6 +30,7 @@ struct RankSummary {
   std::uint64_t peak_memory_bytes = 0;
   std::uint64_t control_messages = 0, control_bytes = 0;   // over MPI
   std::uint64_t carrier_transfers = 0, carrier_bytes = 0;  // sent over the carrier
+  std::string gpu_uuid;                                    // as NVML says it; empty: no GPU
 };
 
 /// A job whose model is cut over several ranks.
@@ -51,7 +52,11 @@ struct Summary {
   double latency_seconds = 0;                     // mean of a unit, from its first work to its last
   double seconds = 0;                             // of this job, from the first scatter to the last result on disk
   std::vector<std::pair<std::string, double>> start_up;  // steps of rank 0 up to its first result on disk, in seconds
-  bool text = false;                                     // items are requests that text answers, not images
+  int replicas = 1;
+  double lower_bound_seconds = 0;       // see common/lower_bound.h; 0: not known, or units overlap (a pipeline)
+  std::optional<double> energy_joules;  // of the GPUs of this job's ranks, over `seconds`
+  int energy_gpus = 0;
+  bool text = false;  // items are requests that text answers, not images
   std::optional<PipelineSummary> pipeline;
   std::vector<RankSummary> ranks;  // in order, at least one
 
@@ -61,6 +66,8 @@ struct Summary {
   double tokens_per_second() const;
   /// Mean over maximum of the ranks' busy time: 1 = perfectly even, 1/ranks = one rank did all. 1 when none was busy.
   double balance() const;
+  double over_lower_bound() const;  // seconds over the lower bound; 0: not known
+  double joules_per_item() const;   // of this job; 0: not known
 };
 
 struct Spread {
@@ -70,6 +77,8 @@ Spread spread_of(const Summary& summary, RankPhase phase);
 
 std::string to_text(const Summary& summary);  // of summary.json
 void write_summary(const std::filesystem::path& file, const Summary& summary);
+/// What the summary of another version lacks is 0 or empty. Throws Error: input_missing, bad_data (no JSON, no ranks).
+Summary read_summary(const std::filesystem::path& file);
 /// Lines that begin with '#' are headers; columns have units. Phases in which nobody spent any time are left out. Ends
 /// in a newline.
 std::string closing_table(const Summary& summary);

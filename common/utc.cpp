@@ -1,6 +1,7 @@
 #include "common/utc.h"
 
 #include <array>
+#include <chrono>
 #include <ctime>
 
 namespace trireme {
@@ -11,6 +12,10 @@ std::string utc_now() {
   ::gmtime_r(&now, &utc);
   std::array<char, 32> text{};
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+double unix_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace trireme

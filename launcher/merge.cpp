@@ -79,7 +79,7 @@ class Merging {
   MergeReport report_;
   std::string run_id_;
   StartLine start_;
-  std::map<std::uint64_t, Item> order_;  // by place in the whole input; ids only
+  std::map<std::uint64_t, Item> order_;  // by place in the whole input; ids and what results.jsonl says
   std::unordered_map<std::string, ItemRecord> records_;
 };
 
@@ -106,11 +106,20 @@ void Merging::take(const InputShard& shard) {
                               fact->second + "): bits may differ");
     }
   }
+  std::map<std::string, ResultLine> inputs;
+  std::error_code none;
+  if (fs::exists(run.paths.results(), none)) {
+    for (ResultLine& line : read_results(run.paths.results())) inputs.emplace(line.id, std::move(line));
+  }
   std::uint64_t finished = 0, lost = 0;
   for (std::size_t i = 0; i < file.ids.size(); ++i) {
     Item& item = order_[file.places[i]];
     item.id = file.ids[i];
     item.index = file.places[i];
+    if (const auto input = inputs.find(item.id); input != inputs.end()) {
+      item.prompt = input->second.prompt;
+      for (const std::string& name : input->second.images) item.images.push_back({.name = name});
+    }
     const auto made = run.state.items().find(item.id);
     if (made == run.state.items().end()) continue;
     const ItemRecord& record = made->second;

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -106,6 +107,19 @@ int visible_gpus() {
 }
 
 std::string name(at::Device device) { return device.is_cpu() ? "cpu" : properties(device).name; }
+
+std::string uuid(at::Device device) {
+  if (device.is_cpu()) return {};
+  const cudaDeviceProp found = properties(device);
+  std::string text = "GPU";
+  for (std::size_t i = 0; i < sizeof found.uuid.bytes; ++i) {
+    char hex[3] = {};
+    std::snprintf(hex, sizeof hex, "%02x", static_cast<unsigned char>(found.uuid.bytes[i]));
+    if (i == 0 || i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += hex;
+  }
+  return text;
+}
 
 std::string bus_id(at::Device device) {
   if (device.is_cpu()) return {};

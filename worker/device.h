@@ -32,6 +32,8 @@ std::optional<int> decide(const Probe& probe, int local_rank);
 
 /// "cpu", or "NVIDIA H200": part of what tables are keyed by, and of the journal's header.
 std::string name(at::Device device);
+/// "GPU-0a1b2c3d-…" as NVML writes it, empty for the CPU.
+std::string uuid(at::Device device);
 /// PCI bus id of a GPU ("0000:1a:00.0"), empty for the CPU: two ranks with the same host and bus id share a GPU.
 std::string bus_id(at::Device device);
 

@@ -217,6 +217,7 @@ RankReport rank_report(const Launch& launch, at::Device device, const LoopReport
   report.rank = launch.rank;
   report.host = launch.host;
   report.device = device::name(device);
+  report.gpu_uuid = device::uuid(device);
   report.loop_seconds = loop.seconds;
   report.busy_seconds = loop.busy_seconds;
   report.idle_seconds = loop.idle_seconds;
@@ -343,7 +344,9 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   const LoopReport report = run_loop(parts, loop_settings);
   const std::vector<RankReport> reports = report_of_all(report);
   monitor.finish(report.code, reports);
-  if (arguments.trace) write_timeline(job.output.directory, {layout, reports, coordinator.result_spans(), clock});
+  if (arguments.trace) {
+    write_timeline(job.output.directory, {layout, reports, coordinator.result_spans(), directory->launch(), clock});
+  }
   directory->journal().finish(report.code);
   rank_log::end(rank_log::Ending::finished);
   return report.code;

@@ -7,6 +7,7 @@
 
 #include "common/batches.h"
 #include "common/errors.h"
+#include "common/files.h"
 #include "common/log.h"
 #include "common/prompts.h"
 #include "common/run_id.h"
@@ -32,6 +33,17 @@ std::uint64_t least_output_bytes(const Job& job, const Plan& plan, const RunDire
     if (job.output.tensors) sum += pixels * 3 * sizeof(float);
   }
   return sum;
+}
+
+/// The job as it was read, for people and the report.
+void write_job_file(const Job& job, const Plan& plan, int launch) {
+  const auto line = [](const std::string& name, const std::string& value) { return "# " + name + ": " + value + "\n"; };
+  std::string text = "# The last job of this run, with all defaults.\n";
+  text += line("launch", std::to_string(launch)) + line("run id", plan.run_id);
+  text += line("family", plan.checkpoint.family);
+  if (!plan.checkpoint.fingerprint.empty()) text += line("checkpoint", plan.checkpoint.fingerprint);
+  text += line("items", std::to_string(plan.items.size())) + line("batch", std::to_string(plan.batch));
+  write_file(RunPaths{job.output.directory}.job(), text + to_yaml(job), Durability::renamed);
 }
 
 /// A second rank for the negative halves has nothing to do where there are none.
@@ -111,6 +123,7 @@ std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& pla
   settings.start.items = plan.items.size();
   settings.start.facts = run_facts(device_name);
   auto directory = std::make_unique<RunDirectory>(settings);
+  write_job_file(job, plan, directory->launch());
   if (plan.shard) write_shard_file(job.output.directory, *plan.shard);
   require_free_space(job.output.directory, least_output_bytes(job, plan, *directory));
   return directory;

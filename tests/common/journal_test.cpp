@@ -27,6 +27,7 @@ ItemRecord item(const std::string& id) {
   record.seed = 18446744073709551615u;
   record.width = record.height = 64;
   record.seconds = 1.5;
+  record.finished_seconds = 7.25;
   record.replica = 1;
   return record;
 }

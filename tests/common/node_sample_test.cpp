@@ -11,6 +11,7 @@ namespace {
 
 NodeSample full_sample() {
   NodeSample sample{.host = "n1"};
+  sample.unix_seconds = 1'700'000'000.25;
   sample.cpu_percent = 12.5;
   sample.ram_used_bytes = 1;
   sample.ram_total_bytes = std::numeric_limits<std::uint64_t>::max();

@@ -112,9 +112,9 @@ TEST(RunDirectory, FreshRemovesWhatTheRunWroteAndNothingElse) {
     run.journal().sent({1, {"b"}, 1, 0, false});
     make(run.paths(), "b");  // a crash between file and journal line
   }
-  for (const char* name :
-       {"results.jsonl", "summary.json", "status.json", "trace.json", "timeline.svg", "rank-00000.log", "notes.txt",
-        "rank-notes.log", "images/holiday.png", "images/.c.png.17.tmp"}) {
+  for (const char* name : {"results.jsonl", "summary.json", "status.json", "trace.json", "timeline.svg", "job.yaml",
+                           "monitor.jsonl", "report.html", "report.md", "rank-00000.log", "notes.txt", "rank-notes.log",
+                           "images/holiday.png", "images/.c.png.17.tmp"}) {
     write_file(folder / name, "x");
   }
   RunSettings fresh = settings_for(folder.path());

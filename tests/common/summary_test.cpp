@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/common/error_of.h"
+#include "tests/common/temporary_folder.h"
+
 namespace trireme {
 namespace {
 
@@ -74,6 +77,51 @@ TEST(Summary, JsonHasTotalsPhasesRanksAndTraffic) {
   EXPECT_EQ(json["ranks"][1]["sent"]["nccl"]["bytes"], 4'000'000);
   EXPECT_EQ(json["ranks"][1]["sent"]["control"]["messages"], 20);
   EXPECT_EQ(json["facts"]["torch"], "2.11.0");
+}
+
+TEST(Summary, ComesBackFromItsFile) {
+  Summary summary = two_ranks();
+  summary.lower_bound_seconds = 3.5;
+  summary.energy_joules = 4200;
+  summary.energy_gpus = 2;
+  summary.replicas = 2;
+  summary.start_up = {{"weights", 1.5}, {"MPI", 0.5}};
+  summary.ranks[1].gpu_uuid = "GPU-1";
+  summary.pipeline = PipelineSummary{2, "3.5 4", {0.1, 0.2, 0.3}, {0.4, 0.5, 0.6}, 7, 8};
+  const TemporaryFolder folder;
+  write_summary(folder / "summary.json", summary);
+  const Summary back = read_summary(folder / "summary.json");
+  EXPECT_EQ(to_text(back), to_text(summary));
+  EXPECT_DOUBLE_EQ(back.over_lower_bound(), 4 / 3.5);
+  EXPECT_DOUBLE_EQ(back.joules_per_item(), 420);
+}
+
+TEST(Summary, OfAnotherVersionIsReadAsFarAsItGoes) {
+  const TemporaryFolder folder;
+  const auto file =
+      folder.write("summary.json", R"({"seconds": 2, "new_key": [1], "ranks": [{"rank": 0, "items": 3}]})");
+  const Summary summary = read_summary(file);
+  EXPECT_EQ(summary.made(), 3u);
+  EXPECT_EQ(summary.lower_bound_seconds, 0);
+  EXPECT_FALSE(summary.energy_joules.has_value());
+  for (const char* damaged : {"", "{}", R"({"ranks": []})", R"({"ranks": [{"items": "three"}]})", R"({"ranks": 7)"}) {
+    folder.write("summary.json", damaged);
+    EXPECT_EQ(error_of([&] { read_summary(file); }).code(), ExitCode::bad_data) << damaged;
+  }
+}
+
+TEST(Summary, TheClosingTableSaysLowerBoundAndEnergyWhereTheyAreKnown) {
+  Summary summary = two_ranks();
+  summary.replicas = 2;
+  summary.lower_bound_seconds = 3.2;
+  summary.energy_joules = 4200;
+  summary.energy_gpus = 2;
+  const std::string table = closing_table(summary);
+  EXPECT_NE(
+      table.find("# lower bound 3.200 s (the same work spread evenly over 2 replicas): this job took 1.250 of it\n"
+                 "# energy of 2 GPUs: 4200 J, 420.0 J an image\n"),
+      std::string::npos)
+      << table;
 }
 
 TEST(Summary, TheClosingTableHasRateAndPhases) {

@@ -97,7 +97,7 @@ void Coordinator::forget_pictures(std::uint64_t unit) {
 }
 
 std::vector<std::vector<Unit>> Coordinator::first_shares() {
-  now_ = clock_();
+  begin_ = now_ = clock_();
   std::vector<std::vector<Unit>> shares(totals_.size());
   for (bool moved = true; moved;) {
     moved = false;
@@ -138,6 +138,7 @@ bool Coordinator::take_deliveries() {
       totals.seconds[p] += delivery->seconds[p];
       seconds += delivery->seconds[p];
     }
+    unit_seconds_.push_back(seconds);
     totals.transfer_seconds += delivery->transfer_seconds;
     keep(ResultSpan::Kind::transfer, delivery->from, "unit " + std::to_string(unit.index), delivery->transfer_seconds);
     for (std::size_t i = 0; i < unit.items.size(); ++i) {
@@ -147,7 +148,7 @@ bool Coordinator::take_deliveries() {
       const double share = seconds / static_cast<double>(unit.items.size());
       ++totals.items;
       if (result.text) totals.tokens += result.text->token_ids.size();
-      writing_.emplace(item.id, Writing{delivery->from, unit.attempt, share});
+      writing_.emplace(item.id, Writing{delivery->from, unit.attempt, share, now_ - begin_});
       parts_.writers.submit(item, std::move(result));
     }
   }
@@ -189,6 +190,7 @@ bool Coordinator::take_written() {
     record.width = written->item.width;
     record.height = written->item.height;
     record.seconds = writing.seconds;
+    record.finished_seconds = writing.finished;
     record.replica = writing.replica;
     record.attempt = writing.attempt;
     writing_.erase(found);

@@ -70,6 +70,8 @@ class Coordinator {
   std::uint64_t done() const { return done_; }
   std::uint64_t failed() const { return failed_; }
   const std::vector<ReplicaTotals>& totals() const { return totals_; }
+  /// What each unit of this job that came home took its replica, in no order that matters.
+  const std::vector<double>& unit_seconds() const { return unit_seconds_; }
   /// Units a replica holds now.
   int in_hand(int replica) const { return parts_.dispatcher.in_hand(replica); }
   /// More than 1.5 times as slow as the median of all.
@@ -82,7 +84,7 @@ class Coordinator {
  private:
   struct Writing {  // an item on its way to disk
     int replica, attempt;
-    double seconds;
+    double seconds, finished;  // of the item; since the first units left
   };
 
   bool take_deliveries();
@@ -104,11 +106,12 @@ class Coordinator {
 
   Parts parts_;
   const std::function<double()> clock_;
-  double now_ = 0;  // of this pass
+  double begin_ = 0, now_ = 0;  // of the first units, of this pass
   const std::vector<Unit> units_;
   std::set<std::size_t> suspects_;                        // places in units_
   std::unordered_map<std::uint64_t, std::size_t> place_;  // Unit::index -> place in units_
   std::vector<ReplicaTotals> totals_;
+  std::vector<double> unit_seconds_;
   std::set<int> slow_;  // replicas, as said in the log
   std::unordered_map<std::string, Writing> writing_;
   std::unordered_map<std::string, ItemRecord> records_;

@@ -5,16 +5,22 @@
 #include <algorithm>
 #include <cstdio>
 #include <numeric>
+#include <set>
 
 #include "common/log.h"
+#include "common/lower_bound.h"
 #include "common/results.h"
+#include "common/utc.h"
 #include "worker/monitor/metrics_file.h"
 #include "worker/monitor/pipeline_report.h"
 
 namespace trireme {
 
 Monitor::Monitor(Subject subject, ProgressMode mode)
-    : subject_(subject), line_(mode), settled_before_(subject.coordinator.done() + subject.coordinator.failed()) {
+    : subject_(subject),
+      line_(mode),
+      settled_before_(subject.coordinator.done() + subject.coordinator.failed()),
+      history_(std::make_unique<MonitorHistory>(subject.directory.paths().history(), subject.directory.launch())) {
   if (mode != ProgressMode::none) std::fprintf(stderr, "trireme: %s\n", subject.start_up.to_line().c_str());
 }
 
@@ -73,8 +79,12 @@ Status Monitor::status(const ProgressState& progress) const {
 }
 
 void Monitor::publish(const Status& status) {
-  alert_log_.say_new(status.alerts);
+  keep_history(status, alert_log_.say_new(status.alerts));
   write_status(subject_.directory.paths().status(), status);
+  write_metrics_file(status);
+}
+
+void Monitor::write_metrics_file(const Status& status) {
   const std::filesystem::path& metrics = subject_.job.output.metrics_file;
   if (metrics.empty() || metrics_lost_) return;
   try {
@@ -83,6 +93,46 @@ void Monitor::publish(const Status& status) {
     metrics_lost_ = true;
     log::warning("no more metrics in this job (output.metrics_file)", {{"cause", e.what()}});
   }
+}
+
+void Monitor::keep_history(const Status& status, const std::vector<Alert>& alerts) {
+  const double now = unix_seconds();
+  meter_energy(status, now);
+  if (!history_) return;
+  try {
+    for (const Alert& alert : alerts) history_->add(status.seconds, alert);
+    history_->add(status.seconds, now, status.nodes, status.state == "ended");
+  } catch (const Error& e) {  // nor to its curves
+    history_.reset();
+    log::warning("no more lines in monitor.jsonl in this job", {{"cause", e.what()}});
+  }
+}
+
+void Monitor::meter_energy(const Status& status, double now) {
+  for (const NodeSample& node : status.nodes) {
+    const double when = node.unix_seconds.value_or(now);
+    const auto [last, first] = sampled_.try_emplace(node.host, when);
+    if (!first && last->second >= when) continue;  // no news
+    last->second = when;
+    for (const GpuSample& gpu : node.gpus) {
+      meters_[gpu.uuid].add(status.seconds - (now - when), gpu.power_watts, gpu.energy_joules);
+    }
+  }
+}
+
+void Monitor::add_energy(Summary& summary) const {
+  std::set<std::string> gpus;
+  for (const RankSummary& rank : summary.ranks) gpus.insert(rank.gpu_uuid);
+  double joules = 0;
+  for (const std::string& uuid : gpus) {
+    const auto meter = meters_.find(uuid);
+    if (meter == meters_.end()) continue;
+    const std::optional<double> used = meter->second.joules(summary.seconds);
+    if (!used) continue;
+    joules += *used;
+    ++summary.energy_gpus;
+  }
+  if (summary.energy_gpus > 0) summary.energy_joules = joules;
 }
 
 Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) const {
@@ -110,6 +160,7 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
     row.rank = rank.rank;
     row.host = rank.host;
     row.device = rank.device;
+    row.gpu_uuid = rank.gpu_uuid;
     row.items = made.items;
     row.tokens = made.tokens;
     const PhaseSeconds& phases = rank.phases;
@@ -125,6 +176,11 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
     row.carrier_bytes = rank.traffic.carrier_bytes;
     summary.ranks.push_back(row);
   }
+  summary.replicas = subject_.layout.replicas();
+  if (subject_.layout.stages == 1) {
+    summary.lower_bound_seconds = lower_bound_seconds(subject_.coordinator.unit_seconds(), summary.replicas);
+  }
+  add_energy(summary);
   summary.work_seconds = work_seconds(ranks);
   summary.latency_seconds = mean_latency(ranks);
   if (subject_.layout.stages > 1) summary.pipeline = pipeline_summary(subject_.layout, subject_.pipeline, ranks);
@@ -152,11 +208,12 @@ void Monitor::finish(ExitCode code, const std::vector<RankReport>& ranks) {
   note_first_result(now);
   line_.finish(now);
   write_results(paths.results(), subject_.plan.items, subject_.coordinator.records());
-  const Summary total = summary(code, ranks);
-  write_summary(paths.summary(), total);
   Status last = status(now);
   last.state = "ended";
   last.exit_code = static_cast<int>(code);
+  meter_energy(last, unix_seconds());
+  const Summary total = summary(code, ranks);
+  write_summary(paths.summary(), total);
   publish(last);
   std::fprintf(stderr, "%s", closing_table(total).c_str());
   if (total.text) {

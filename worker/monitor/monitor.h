@@ -2,6 +2,12 @@
 // Rank 0's view of a running job: the progress line, alerts, status.json, the metrics file, and at the end
 // results.jsonl, summary.json and the closing table. Reads what the coordinator knows; never touches a GPU.
 
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/energy_meter.h"
+#include "common/monitor_history.h"
 #include "common/run_directory.h"
 #include "common/start_up.h"
 #include "common/status.h"
@@ -39,9 +45,14 @@ class Monitor {
  private:
   ProgressState progress(double seconds) const;
   Status status(const ProgressState& progress) const;
-  /// status.json and the metrics file, and new alerts into the log.
+  /// status.json, the metrics file and monitor.jsonl, and new alerts into the log.
   void publish(const Status& status);
   void note_first_result(const ProgressState& progress);
+  void write_metrics_file(const Status& status);
+  /// What the nodes say, and alerts that are new, into monitor.jsonl.
+  void keep_history(const Status& status, const std::vector<Alert>& alerts);
+  void meter_energy(const Status& status, double now);
+  void add_energy(Summary& summary) const;
   Summary summary(ExitCode code, const std::vector<RankReport>& ranks) const;
 
   const Subject subject_;
@@ -51,6 +62,9 @@ class Monitor {
   double next_status_ = 0;              // seconds since the loop began
   std::optional<double> first_result_;  // the same
   bool metrics_lost_ = false;
+  std::unique_ptr<MonitorHistory> history_;    // none: writing it has failed
+  std::map<std::string, EnergyMeter> meters_;  // by the GPU's uuid
+  std::map<std::string, double> sampled_;      // by node: the last sample that the meters have
 };
 
 }  // namespace trireme

@@ -3,6 +3,8 @@
 #include <fstream>
 #include <system_error>
 
+#include "common/utc.h"
+
 namespace trireme {
 
 NodeReader::NodeReader(Settings settings) : settings_(std::move(settings)), nvml_(Nvml::open(settings_.nvml)) {}
@@ -48,6 +50,7 @@ void NodeReader::read_disk(NodeSample& into) const {
 NodeSample NodeReader::sample() {
   NodeSample now;
   now.host = settings_.host;
+  now.unix_seconds = unix_seconds();
   const std::optional<CpuTimes> times = cpu_times();
   if (times && before_ && times->all > before_->all && times->busy >= before_->busy) {
     now.cpu_percent =

@@ -12,7 +12,7 @@ namespace trireme {
 
 struct RankReport {
   int rank = 0;
-  std::string host, device;
+  std::string host, device, gpu_uuid;
   double load_seconds = 0, loop_seconds = 0, busy_seconds = 0, idle_seconds = 0;
   double longest_pass_seconds = 0;      // of the loop
   std::uint64_t peak_memory_bytes = 0;  // of the device's tensors; of the process on a CPU

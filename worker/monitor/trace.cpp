@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
+#include "common/run_directory.h"
 
 namespace trireme {
 namespace {
@@ -75,7 +76,8 @@ std::string chrome_trace(const Timeline& timeline) {
     one["cat"] = transfer ? "transfer" : "write";
     events.push_back(std::move(one));
   }
-  const Json all{{"displayTimeUnit", "ms"}, {"traceEvents", std::move(events)}};
+  const Json all{
+      {"displayTimeUnit", "ms"}, {"otherData", {{"launch", timeline.launch}}}, {"traceEvents", std::move(events)}};
   return all.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
@@ -114,7 +116,7 @@ std::string gantt_svg(const Timeline& timeline) {
 }
 
 void write_timeline(const std::filesystem::path& folder, const Timeline& timeline) {
-  write_file(folder / "trace.json", chrome_trace(timeline));
+  write_file(RunPaths{folder}.trace(), chrome_trace(timeline));
   write_file(folder / "timeline.svg", gantt_svg(timeline));
 }
 

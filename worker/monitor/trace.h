@@ -16,6 +16,7 @@ struct Timeline {
   const Layout& layout;
   const std::vector<RankReport>& ranks;
   const std::vector<ResultSpan>& results;
+  int launch = 1;    // the job's number in its run directory
   double clock = 0;  // steady_seconds() that is 0 in the ranks' spans
 };
 

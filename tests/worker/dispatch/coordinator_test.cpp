@@ -275,6 +275,7 @@ TEST(Coordinator, NotesWhatAnItemCostAndWhoMadeIt) {
   const Seen seen = play({.ranks = 2, .policy = "round_robin", .work = units(4), .failing = {3}});
   for (const ItemRecord& item : seen.all<ItemRecord>()) {
     EXPECT_EQ(item.seconds, 6);  // of the three phases
+    EXPECT_GT(item.finished_seconds, 0) << "when it came home";
     EXPECT_EQ(item.replica, item.id == "u0" || item.id == "u2" ? 0 : 1);
     EXPECT_EQ(item.error, item.id == "u3" ? "no" : "");
   }

@@ -52,7 +52,7 @@ TEST(Timeline, IsAChromeTraceAndAPicture) {
   const Layout layout{2, 2, 1};
   const std::vector<RankReport> ranks = two_stages();
   const std::vector<ResultSpan> results{{ResultSpan::Kind::write, 0, "item <1>", 106, 0.25}};
-  const Timeline timeline{layout, ranks, results, 100};
+  const Timeline timeline{layout, ranks, results, 2, 100};
   const auto json = nlohmann::json::parse(chrome_trace(timeline));
   double slots = 0;
   bool write = false;
