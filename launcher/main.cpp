@@ -11,6 +11,7 @@
 #include "launcher/doctor.h"
 #include "launcher/merge.h"
 #include "launcher/plan.h"
+#include "launcher/report.h"
 #include "launcher/run.h"
 #include "launcher/sheet.h"
 #include "launcher/slurm.h"
@@ -46,6 +47,7 @@ int main(int argc, char** argv) {
   add_doctor(app);
   add_merge(app);
   add_plan(app);
+  add_report(app);
   add_run(app);
   add_sheet(app);
   add_slurm(app);

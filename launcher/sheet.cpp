@@ -1,7 +1,5 @@
 #include "launcher/sheet.h"
 
-#include <png.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -11,58 +9,16 @@
 
 #include "common/errors.h"
 #include "common/files.h"
-#include "common/json.h"
+#include "common/results.h"
 #include "common/run_directory.h"
+#include "launcher/raster.h"
 
 namespace trireme {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 33;
-constexpr int kGap = 8;            // pixels between cells
-constexpr int kMaxSide = 1 << 14;  // of a picture that is read
-
-/// libpng's own image, freed whatever happens.
-struct PngImage {
-  png_image image{};
-  PngImage() { image.version = PNG_IMAGE_VERSION; }
-  ~PngImage() { png_image_free(&image); }
-};
-
-Raster read_png(const fs::path& file) {
-  const std::string bytes = read_file(file, kMaxFileBytes);
-  PngImage png;
-  const auto check = [&](bool fine) {
-    if (!fine) throw Error(ExitCode::bad_data, file.string() + ": " + png.image.message);
-  };
-  check(png_image_begin_read_from_memory(&png.image, bytes.data(), bytes.size()) != 0);
-  if (png.image.width > kMaxSide || png.image.height > kMaxSide) {
-    throw Error(ExitCode::bad_data, file.string() + ": more than " + std::to_string(kMaxSide) + " pixels a side");
-  }
-  png.image.format = PNG_FORMAT_RGB;
-  Raster raster{static_cast<int>(png.image.width), static_cast<int>(png.image.height), {}};
-  raster.pixels.resize(PNG_IMAGE_SIZE(png.image));
-  const png_color white{255, 255, 255};
-  check(png_image_finish_read(&png.image, &white, raster.pixels.data(), 0, nullptr) != 0);
-  return raster;
-}
-
-void write_png(const fs::path& file, const Raster& raster) {
-  PngImage png;
-  png.image.width = static_cast<png_uint_32>(raster.width);
-  png.image.height = static_cast<png_uint_32>(raster.height);
-  png.image.format = PNG_FORMAT_RGB;
-  std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(png.image), '\0');
-  png_alloc_size_t size = bytes.size();
-  if (png_image_write_to_memory(&png.image, bytes.data(), &size, 0, raster.pixels.data(), 0, nullptr) == 0) {
-    throw Error(ExitCode::internal, file.string() + ": " + png.image.message);
-  }
-  bytes.resize(size);
-  AtomicFile out(file);
-  out.append(bytes);
-  out.commit(Durability::synced);
-}
+constexpr int kGap = 8;  // pixels between cells
 
 /// Files of the first items, in input order; empty for a failed one.
 std::vector<std::string> pictures_of(const fs::path& run, std::size_t first) {
@@ -70,16 +26,8 @@ std::vector<std::string> pictures_of(const fs::path& run, std::size_t first) {
   if (!fs::exists(results)) {
     throw Error(ExitCode::input_missing, results.string() + ": no such file; a run writes it when it ends");
   }
-  const std::string text = read_file(results, kMaxFileBytes);
   std::vector<std::string> pictures;
-  std::size_t line = 1;
-  for (std::size_t start = 0; start < text.size() && pictures.size() < first; ++line) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    const nlohmann::json value = parse_json(std::string_view(text).substr(start, end - start), results.string(), line);
-    const JsonObject item(value, results.string() + ":" + std::to_string(line));
-    pictures.push_back(item.get_string_or("file", ""));
-    start = end + 1;
-  }
+  for (const ResultLine& line : read_results(results, first)) pictures.push_back(line.file);
   if (std::all_of(pictures.begin(), pictures.end(), [](const std::string& name) { return name.empty(); })) {
     throw Error(ExitCode::input_missing, results.string() + ": no pictures in it");
   }
@@ -94,32 +42,6 @@ void paste(const Raster& from, Raster& onto, int x, int y) {
 }
 
 }  // namespace
-
-Raster fit(const Raster& picture, int cell) {
-  const int longest = std::max(picture.width, picture.height);
-  if (longest <= cell) return picture;
-  const auto scaled = [&](int side) { return std::max(1, static_cast<int>(std::int64_t{side} * cell / longest)); };
-  Raster small{scaled(picture.width), scaled(picture.height), {}};
-  small.pixels.reserve(std::size_t{3} * static_cast<std::size_t>(small.width) * static_cast<std::size_t>(small.height));
-  const auto edge = [](int i, int from, int to) { return static_cast<int>(std::int64_t{i} * from / to); };
-  for (int y = 0; y < small.height; ++y) {
-    const int top = edge(y, picture.height, small.height), bottom = edge(y + 1, picture.height, small.height);
-    for (int x = 0; x < small.width; ++x) {
-      const int left = edge(x, picture.width, small.width), right = edge(x + 1, picture.width, small.width);
-      const int count = (bottom - top) * (right - left);
-      for (int channel = 0; channel < 3; ++channel) {
-        int sum = count / 2;  // rounds
-        for (int v = top; v < bottom; ++v) {
-          for (int u = left; u < right; ++u) {
-            sum += picture.pixels[static_cast<std::size_t>(3 * (std::ptrdiff_t{v} * picture.width + u) + channel)];
-          }
-        }
-        small.pixels.push_back(static_cast<std::uint8_t>(sum / count));
-      }
-    }
-  }
-  return small;
-}
 
 fs::path write_sheet(const SheetOptions& options) {
   const std::vector<std::string> pictures = pictures_of(options.run, options.first);
@@ -138,7 +60,7 @@ fs::path write_sheet(const SheetOptions& options) {
     paste(picture, sheet, x, y);
   }
   const fs::path file = options.file.empty() ? options.run / "sheet.png" : options.file;
-  write_png(file, sheet);
+  write_file(file, png_bytes(sheet, file.string()));
   return file;
 }
 

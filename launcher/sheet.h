@@ -3,9 +3,7 @@
 
 #include <CLI/App.hpp>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <vector>
 
 namespace trireme {
 
@@ -16,15 +14,6 @@ struct SheetOptions {
   int cell = 128;              // pixels a side that a picture gets; larger ones are scaled down, none up
   std::size_t first = 240;     // pictures at most, so that a run of a million makes a sheet too
 };
-
-/// RGB, row by row.
-struct Raster {
-  int width = 0, height = 0;
-  std::vector<std::uint8_t> pixels;  // [height, width, 3]
-};
-
-/// `picture` scaled down to fit `cell` x `cell` by the mean of what each pixel covers; as it is where it fits.
-Raster fit(const Raster& picture, int cell);
 
 /// Writes the sheet and returns its path. Failed items leave an empty cell. Throws Error: input_missing (no
 /// results.jsonl yet, a picture gone, no pictures at all), bad_data (damaged), cannot_create, io_error.

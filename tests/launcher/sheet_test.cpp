@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/run_directory.h"
+#include "launcher/raster.h"
 #include "tests/common/error_of.h"
 #include "tests/common/temporary_folder.h"
 
