@@ -107,13 +107,13 @@ Network z_image_network(const Setting& s, std::int64_t side) {
   Network network;
   network.forward = [=] {
     const at::Tensor adaln = model->embed_time(features);
-    at::Tensor x = model->embed_image(latents, grid);
+    at::Tensor x = model->embed_image(latents, {grid});
     for (std::int64_t i = 0; i < config.refiners; ++i) {
       x = model->noise_refiner(static_cast<std::size_t>(i), x, of_image, adaln);
     }
     x = at::cat({x, caption});
     for (std::int64_t i = 0; i < config.layers; ++i) x = model->layer(static_cast<std::size_t>(i), x, all, adaln);
-    model->velocity(x, adaln, grid);
+    model->velocity(x, adaln, {grid});
   };
   const nn::DitBlockConfig block{config.dim,          config.heads,     config.heads,   config.head_dim,
                                  config.feed_forward, config.adaln_dim, config.norm_eps};

@@ -1,6 +1,8 @@
 #include "common/batches.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 namespace trireme {
 namespace {
@@ -9,19 +11,58 @@ namespace {
 constexpr std::size_t kTextBatchOnGpu = 16;
 constexpr std::size_t kEnoughUnits = 32;  // so that some replicas can share even a small input
 
-}  // namespace
+/// As measured (docs/performance.md): pictures up to so many pixels, this many together. Smaller sizes first.
+struct Entry {
+  const char* device;
+  std::int64_t pixels;
+  int pictures;
+};
+constexpr std::array<Entry, 1> kTable{{{"H200", 256 * 256, 1}}};
 
-int batch_size(const Job& job, Makes makes, bool gpu, std::size_t items) {
-  if (job.dispatch.batch) return *job.dispatch.batch;
-  if (makes == Makes::pictures || !gpu) return 1;
-  return static_cast<int>(std::clamp<std::size_t>(items / kEnoughUnits, 1, kTextBatchOnGpu));
+int enough(std::size_t items, std::size_t most) {
+  return static_cast<int>(std::clamp<std::size_t>(items / kEnoughUnits, 1, most));
 }
 
-std::vector<Unit> form_units(const std::vector<Item>& items, int batch) {
+}  // namespace
+
+int pictures_together(std::string_view device, int width, int height) {
+  const std::int64_t pixels = static_cast<std::int64_t>(width) * height;
+  for (const Entry& entry : kTable) {
+    if (device.find(entry.device) != std::string_view::npos && pixels <= entry.pixels) return entry.pictures;
+  }
+  return 1;
+}
+
+Batching choose_batches(const Job& job, const SamplingDefaults& defaults, std::string_view device,
+                        const std::vector<Item>& items) {
+  if (job.dispatch.batch) return *job.dispatch.batch;
+  if (device == "cpu") return 1;
+  if (defaults.makes == Makes::text) return enough(items.size(), kTextBatchOnGpu);
+  if (!defaults.batches || job.parallel.stages > 1 || job.parallel.guidance > 1) return 1;
+  int most = 1;
+  for (const Item& item : items) most = std::max(most, pictures_together(device, item.width, item.height));
+  most = enough(items.size(), static_cast<std::size_t>(most));
+  return most == 1 ? Batching(1) : Batching(most, device);
+}
+
+bool made_together(const Item& a, const Item& b) {
+  return a.width == b.width && a.height == b.height && a.steps == b.steps && a.guidance == b.guidance &&
+         a.cfg_truncation == b.cfg_truncation && a.cfg_normalization == b.cfg_normalization && a.shift == b.shift &&
+         a.sampler == b.sampler;
+}
+
+std::vector<Unit> form_units(const std::vector<Item>& items, const Batching& batching) {
+  const auto window = [&](const Item& item) { return item.index / static_cast<std::uint64_t>(batching.most); };
+  const auto limit = [&](const Item& item) {
+    if (batching.device.empty()) return batching.most;
+    return std::min(batching.most, pictures_together(batching.device, item.width, item.height));
+  };
   std::vector<Unit> units;
   for (const Item& item : items) {
-    const std::uint64_t index = item.index / static_cast<std::uint64_t>(batch);
-    if (units.empty() || units.back().index != index) units.push_back({index, {}, 1});
+    const bool joins = !units.empty() && window(units.back().items.front()) == window(item) &&
+                       made_together(units.back().items.front(), item) &&
+                       static_cast<int>(units.back().items.size()) < limit(item);
+    if (!joins) units.push_back({item.index, {}, 1});
     units.back().items.push_back(item);
   }
   return units;

@@ -1,8 +1,9 @@
 #pragma once
-// Which items decode together. Decided from the whole input before anything is dispatched, and never by a resume, the
+// Which items are made together. Decided from the whole input before anything is dispatched, and never by a resume, the
 // number of ranks or free memory: bits may depend on who shares a batch.
 
-#include <cstddef>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/checkpoint.h"
@@ -11,12 +12,31 @@
 
 namespace trireme {
 
-/// dispatch.batch; `auto` by a table: pictures and CPUs 1, text on a GPU up to 16, fewer while the input would make
-/// less than 32 units.
-int batch_size(const Job& job, Makes makes, bool gpu, std::size_t items);
+struct Batching {
+  int most = 1;        // items of a unit
+  std::string device;  // by whose table fewer pictures of a large size make a unit; empty: by none
 
-/// Neighbours in the whole input, `batch` at a time; the last unit of the input may have fewer. `items`: of whole
-/// units, in order; perhaps not all there are.
-std::vector<Unit> form_units(const std::vector<Item>& items, int batch);
+  Batching() = default;
+  Batching(int items) : most(items) {}  // NOLINT: a number is a batching
+  Batching(int items, std::string_view table) : most(items), device(table) {}
+  /// Of the run id: what bits depend on.
+  std::string to_text() const { return std::to_string(most) + (device.empty() ? "" : " by size"); }
+};
+
+/// dispatch.batch; `auto`: on a CPU 1, on a GPU text up to 16 and pictures by the table, fewer while the input would
+/// make less than 32 units. Pictures of cut models and of shared guidance: 1. `device`: its name, or "cpu".
+Batching choose_batches(const Job& job, const SamplingDefaults& defaults, std::string_view device,
+                        const std::vector<Item>& items);
+
+/// The table: how many pictures of this size are fastest together.
+int pictures_together(std::string_view device, int width, int height);
+
+/// Whether two pictures may share a unit: they have one size and one schedule. Texts always may.
+bool made_together(const Item& a, const Item& b);
+
+/// Neighbours in the whole input, `batching.most` at a time and fewer where they can't be made together; the last unit
+/// of the input may have fewer. A unit's index is its first item's. `items`: in order; perhaps not all there are, but
+/// all or none of each `batching.most`.
+std::vector<Unit> form_units(const std::vector<Item>& items, const Batching& batching);
 
 }  // namespace trireme

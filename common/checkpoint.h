@@ -26,6 +26,7 @@ struct SamplingDefaults {
   int size_multiple = 1;                       // width and height are multiples of it
   std::vector<std::string> samplers{"euler"};  // the first is the default
   std::optional<std::string> system_prompt;    // nothing: the family takes none
+  bool batches = false;                        // several pictures can be made together
   bool xml_prompts = false;                    // prompts may have tags, and are linted
 
   // Text, as transformers' generate takes them from generation_config.json.

@@ -34,7 +34,11 @@ void refuse_foreign_keys(const Job& job, const SamplingDefaults& defaults) {
     refuse("sampling.sampler", *given.sampler + " is not available for this model; use " + samplers.front());
   }
   if (job.dispatch.batch.value_or(1) > 1) {
-    refuse("dispatch.batch", "more than 1 is not available yet for models that make pictures; use auto or 1");
+    if (!defaults.batches) refuse("dispatch.batch", "this model makes one picture at a time; use auto or 1");
+    if (job.parallel.stages > 1 || job.parallel.guidance > 1) {
+      refuse("dispatch.batch",
+             "several pictures at a time want parallel.stages and parallel.guidance 1; use auto or 1");
+    }
   }
 }
 

@@ -65,6 +65,7 @@ SamplingDefaults z_image_defaults(const fs::path& folder) {
   const bool turbo = defaults.shift == kTurboShift;
   defaults.steps = turbo ? 8 : 28;
   defaults.guidance = turbo ? 0 : 4;
+  defaults.batches = true;
   defaults.size_multiple = read_size_multiple(folder);
   return defaults;
 }

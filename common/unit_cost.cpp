@@ -47,6 +47,16 @@ UnitCost picture_unit(const ItemCost& cost, const DeviceRates& rates, const Phas
   return work;
 }
 
+/// A unit of several pictures.
+UnitCost times(int pictures, UnitCost one) {
+  for (UnitCost::Pass& pass : one.passes) {
+    for (double* part : {&pass.enter, &pass.leave, &pass.attention, &pass.feed_forward}) *part *= pictures;
+  }
+  one.encode *= pictures;
+  one.decode *= pictures;
+  return one;
+}
+
 UnitCost text_unit(const ModelShape& shape, const ItemCost& cost, int batch, const DeviceRates& rates,
                    const PhaseScale& scale) {
   UnitCost work;
@@ -77,7 +87,7 @@ UnitCost fake_unit(const ItemCost& cost, const Item& item, const DeviceRates& ra
 UnitCost one_unit(const ModelShape& shape, const Item& item, int batch, const DeviceRates& rates,
                   const PhaseScale& scale) {
   const ItemCost cost = cost_of(shape, item, guess_lengths(item));
-  if (shape.transformer) return picture_unit(cost, rates, scale);
+  if (shape.transformer) return times(batch, picture_unit(cost, rates, scale));
   if (shape.language) return text_unit(shape, cost, batch, rates, scale);
   return fake_unit(cost, item, rates, scale);
 }

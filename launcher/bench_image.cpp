@@ -34,6 +34,7 @@ struct Options {
   int warm_up = 2;
   std::vector<std::string> overrides;
   std::string append;
+  bool head = true;
 };
 
 template <class... Values>
@@ -176,7 +177,7 @@ int bench(const Options& options) {
   const Bench prepared = prepare(options);
   fs::create_directories(prepared.folder);
   if (std::find(options.gpus.begin(), options.gpus.end(), 1) != options.gpus.end()) {
-    say(options, image_table_head());
+    if (options.head) say(options, image_table_head());
     bench_one(prepared);
   }
   if (options.gpus.size() > 1 || options.gpus.front() > 1) bench_scale(prepared);
@@ -236,6 +237,7 @@ void add_bench_image(CLI::App& bench_command) {
       ->check(CLI::Range(0, 1000));
   command->add_option("--name", options->name, "of the row (default: ours)");
   command->add_option("--append", options->append, "a file that the tables are appended to");
+  command->add_flag("!--no-head", options->head, "rows for a table that has its head");
   command->add_option("--set", options->overrides, "a.b=c: override a key of the job file")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

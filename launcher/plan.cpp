@@ -66,7 +66,7 @@ PlanResult make_plan(const PlanOptions& options) {
   in.items = read_items(job, checkpoint.defaults);
   if (in.items.empty()) throw ConfigError(job.input.prompts.string() + ": no prompts, so there is nothing to plan");
   in.shape = read_model_shape(checkpoint.family, job.model.path, dtype);
-  in.batch = batch_size(job, checkpoint.defaults.makes, is_gpu(plan.device), in.items.size());
+  in.batch = choose_batches(job, checkpoint.defaults, plan.device, in.items).most;
   in.ranks = options.ranks;
   in.micro_batches = job.parallel.micro_batches;
   in.memory_fraction = job.memory.fraction;

@@ -87,7 +87,7 @@ std::uint64_t largest_result(const Job& job, const Plan& plan) {
     const std::uint64_t batch = plan.batch, bytes_a_token = sizeof(std::int64_t) + 8;  // its id and its letters
     return batch * (tokens * bytes_a_token + (job.output.tensors ? kTextTensors : 0)) + kSmallResult;
   }
-  return pixels * bytes_a_pixel + kSmallResult;
+  return static_cast<std::uint64_t>(plan.batch) * pixels * bytes_a_pixel + kSmallResult;
 }
 
 void print_dry_run(const Job& job, const Plan& plan) {
@@ -245,7 +245,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   // Rank 0 checks everything that needs no model.
   Plan plan;
   std::unique_ptr<RunDirectory> directory;
-  if (launch.rank == 0) plan = make_plan(job, dtype, device.is_cuda(), shard);
+  if (launch.rank == 0) plan = make_plan(job, dtype, device::name(device), shard);
   if (arguments.dry_run) {
     if (launch.rank == 0) print_dry_run(job, plan);
     log_warnings(plan);

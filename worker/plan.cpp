@@ -61,15 +61,18 @@ void refuse_idle_ranks(const Job& job, const Plan& plan) {
 
 }  // namespace
 
-Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::optional<InputShard>& shard) {
+Plan make_plan(const Job& job, const std::string& dtype, const std::string& device_name,
+               const std::optional<InputShard>& shard) {
   Plan plan;
   plan.checkpoint = inspect(job);
   plan.items = read_items(job, plan.checkpoint.defaults);
   refuse_idle_ranks(job, plan);
-  plan.batch = batch_size(job, plan.checkpoint.defaults.makes, gpu, plan.items.size());
+  plan.batching = choose_batches(job, plan.checkpoint.defaults, device_name, plan.items);
+  plan.batch = plan.batching.most;
   Job resolved = job;
   resolved.dispatch.batch = plan.batch;
-  plan.run_id = run_id(resolved, plan.checkpoint, dtype, kNumericTables, plan.items);
+  const std::string tables = std::string(kNumericTables) + "; " + plan.batching.to_text();
+  plan.run_id = run_id(resolved, plan.checkpoint, dtype, tables, plan.items);
   if (shard) plan.shard = take_shard(*shard, plan.items, static_cast<std::size_t>(plan.batch));
   return plan;
 }
@@ -138,7 +141,7 @@ Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory
   for (const Suspect& suspect : directory.suspects()) blames.emplace(suspect.unit, suspect.blames);
   Coordinator::Work work;
   work.finished = directory.finished();
-  for (Unit& unit : form_units(plan.items, plan.batch)) {
+  for (Unit& unit : form_units(plan.items, plan.batching)) {
     const bool done = std::all_of(unit.items.begin(), unit.items.end(),
                                   [&](const Item& item) { return work.finished.contains(item.id); });
     if (done) continue;

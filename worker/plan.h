@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/batches.h"
 #include "common/checkpoint.h"
 #include "common/item.h"
 #include "common/job.h"
@@ -23,14 +24,16 @@ namespace trireme {
 struct Plan {
   Checkpoint checkpoint;
   std::vector<Item> items;  // of the whole input, or of this job's shard of it
-  int batch = 1;            // items of a unit
-  std::string run_id;       // of the whole input
+  Batching batching;
+  int batch = 1;       // items of a unit, at most
+  std::string run_id;  // of the whole input
   std::optional<ShardFile> shard;
 };
 
 /// Reads and checks input and checkpoint folder; touches nothing. `dtype`: float32 or bfloat16; `gpu`: the ranks have
 /// one each.
-Plan make_plan(const Job& job, const std::string& dtype, bool gpu, const std::optional<InputShard>& shard);
+Plan make_plan(const Job& job, const std::string& dtype, const std::string& device_name,
+               const std::optional<InputShard>& shard);
 
 /// What a person may want to put right before a long run, such as tags that are not closed. The log's.
 void log_warnings(const Plan& plan);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "common/shard_file.h"
 
 namespace trireme {
@@ -21,7 +23,7 @@ TEST(Batches, AreNeighboursInTheInputAndNothingIsLost) {
       const std::vector<Unit> units = form_units(items(count), batch);
       std::uint64_t next = 0;
       for (std::size_t u = 0; u < units.size(); ++u) {
-        EXPECT_EQ(units[u].index, u);
+        EXPECT_EQ(units[u].index, u * static_cast<std::uint64_t>(batch));
         EXPECT_EQ(units[u].attempt, 1);
         EXPECT_TRUE(units[u].items.size() == static_cast<std::size_t>(batch) || u + 1 == units.size());
         for (const Item& item : units[u].items) EXPECT_EQ(item.index, next++);
@@ -32,29 +34,51 @@ TEST(Batches, AreNeighboursInTheInputAndNothingIsLost) {
 }
 
 TEST(Batches, OfAShardAreThoseOfTheWholeInput) {
-  const std::vector<Unit> whole = form_units(items(11), 3);
+  std::map<std::uint64_t, Unit> whole;
+  for (const Unit& unit : form_units(items(11), 3)) whole.emplace(unit.index, unit);
   for (int shards : {1, 2, 5}) {
     for (int i = 0; i < shards; ++i) {
       std::vector<Item> share = items(11);
       take_shard({i, shards}, share, 3);
       for (const Unit& unit : form_units(share, 3)) {
         EXPECT_EQ(unit.items, whole.at(unit.index).items);
-        EXPECT_EQ(static_cast<int>(unit.index) % shards, i);
+        EXPECT_EQ(static_cast<int>(unit.index / 3) % shards, i);
       }
     }
   }
 }
 
+TEST(Batches, PicturesShareAUnitOnlyWithTheirLike) {
+  std::vector<Item> pictures = items(8);
+  for (Item& item : pictures) item.width = item.height = 64, item.steps = 8;
+  pictures[2].width = 128;
+  pictures[5].steps = 9;
+  pictures[6].prompt = "and another prompt";
+  std::vector<std::vector<std::uint64_t>> places;
+  for (const Unit& unit : form_units(pictures, 4)) {
+    places.emplace_back();
+    EXPECT_EQ(unit.index, unit.items.front().index);
+    for (const Item& item : unit.items) places.back().push_back(item.index);
+  }
+  EXPECT_EQ(places, (std::vector<std::vector<std::uint64_t>>{{0, 1}, {2}, {3}, {4}, {5}, {6, 7}}));
+}
+
 TEST(Batches, AutoIsLargeForTextOnAGpuWithEnoughToDo) {
   Job job;
-  EXPECT_EQ(batch_size(job, Makes::pictures, true, 10'000), 1);
-  EXPECT_EQ(batch_size(job, Makes::text, false, 10'000), 1);
-  EXPECT_EQ(batch_size(job, Makes::text, true, 10'000), 16);
-  EXPECT_EQ(batch_size(job, Makes::text, true, 128), 4);
-  EXPECT_EQ(batch_size(job, Makes::text, true, 3), 1);
-  EXPECT_EQ(batch_size(job, Makes::text, true, 0), 1);
+  SamplingDefaults text, pictures;
+  text.makes = Makes::text;
+  const auto most = [&](const SamplingDefaults& defaults, const char* device, std::size_t count) {
+    return choose_batches(job, defaults, device, items(count)).most;
+  };
+  EXPECT_EQ(most(pictures, "NVIDIA H200", 10'000), 1);
+  EXPECT_EQ(most(text, "cpu", 10'000), 1);
+  EXPECT_EQ(most(text, "NVIDIA H200", 10'000), 16);
+  EXPECT_EQ(most(text, "NVIDIA A100", 128), 4);
+  EXPECT_EQ(most(text, "NVIDIA H200", 3), 1);
+  EXPECT_EQ(most(text, "NVIDIA H200", 0), 1);
   job.dispatch.batch = 5;
-  EXPECT_EQ(batch_size(job, Makes::text, false, 3), 5);
+  EXPECT_EQ(most(text, "cpu", 3), 5);
+  EXPECT_EQ(most(pictures, "cpu", 3), 5);
 }
 
 }  // namespace trireme

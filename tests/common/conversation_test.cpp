@@ -203,7 +203,7 @@ TEST_F(TextPrompts, RefuseKeysOfTheOtherKindInTheJob) {
   job_.sampling.temperature.reset();
   job_.dispatch.batch = 2;
   EXPECT_THAT(refusal(R"({"prompt": "x"})", ExitCode::config),
-              HasSubstr("dispatch.batch: more than 1 is not available"));
+              HasSubstr("dispatch.batch: this model makes one picture at a time"));
 }
 
 TEST_F(TextPrompts, PicturesAreReadAgainAndMustBeTheSame) {

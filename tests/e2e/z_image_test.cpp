@@ -46,6 +46,26 @@ TEST_F(ZImage, GivesTheSameBitsWithPromptsAndPicturesBesideTheSteps) {
   }
 }
 
+TEST_F(ZImage, GivesTheSameBitsOfBatchesOnAnyNumberOfRanks) {
+  std::string lines;
+  for (int i = 0; i < 9; ++i) {
+    lines += "{\"prompt\": \"picture " + std::to_string(i) + "\"" + (i == 4 ? ", \"width\": 32}" : "}") + "\n";
+  }
+  write("prompts.jsonl", lines);
+  const std::vector<std::string> batch{"--set", "dispatch.batch=3"};
+  const Ended one = run(worker(1, "n1", batch));
+  ASSERT_EQ(one.code, 0) << one.output;
+  EXPECT_EQ(pictures("n1"), 9u);
+  for (const int ranks : {2, 3}) {
+    const std::string name = "n" + std::to_string(ranks);
+    std::vector<std::string> more = batch;
+    if (ranks == 3) more.insert(more.end(), {"--set", "memory.overlap=true", "--set", "dispatch.policy=round_robin"});
+    ASSERT_EQ(run(worker(ranks, name, more)).code, 0);
+    EXPECT_EQ(verify("n1", name).code, 0);
+  }
+  EXPECT_EQ(run(worker(2, "cut", {"--set", "dispatch.batch=3", "--set", "parallel.stages=2"})).code, 78);
+}
+
 TEST_F(ZImage, IsMeasuredOnceItIsWarm) {
   const std::filesystem::path table = root_ / "table.md";
   const std::vector<std::string> bench{TRIREME_LAUNCHER,

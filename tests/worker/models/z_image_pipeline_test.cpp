@@ -46,6 +46,26 @@ Item item_of(const nlohmann::json& wanted) {
   return item;
 }
 
+/// What each item of a unit comes to when all are made together.
+std::vector<Result> make_together(Model& model, const std::vector<Item>& items) {
+  std::vector<Result> results;
+  Slices slices;
+  const auto session = model.begin({0, items, 1}, slices);
+  test::run_all(slices);
+  while (!session->done()) {
+    for (int half = 0; half < session->halves; ++half) {
+      model.enter(*session, half, slices);
+      model.layers(*session, half, {0, model.layer_count()}, slices);
+      model.leave(*session, half, slices);
+    }
+    model.advance(*session, slices);
+    test::run_all(slices);
+  }
+  model.finish(*session, slices, results);
+  test::run_all(slices);
+  return results;
+}
+
 Item small_item() {
   Item item;
   item.id = "small";
@@ -157,6 +177,46 @@ TEST(ZImage, GivesTheSameBitsWhenTwoSessionsInterleave) {
   alternate();
   EXPECT_TRUE(at::equal(results[0].at(0).tensors.at("image"), alone_first.tensors.at("image")));
   EXPECT_TRUE(at::equal(results[1].at(0).tensors.at("image"), alone_second.tensors.at("image")));
+}
+
+// Products of more rows may be summed in another order: a rounding of float32 a step, nothing that a picture shows.
+TEST(ZImage, PicturesMadeTogetherAreThoseMadeAlone) {
+  const std::unique_ptr<Model> model = load(job_for(kBase.folder), at::kFloat);
+  std::vector<Item> items(3, small_item());
+  const char* prompts[] = {"a red fox", "a longer prompt about something else entirely, with rain, and much more of it",
+                           ""};
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i].id = "item" + std::to_string(i);
+    items[i].seed = 3 + i;
+    items[i].prompt = prompts[i];
+    items[i].negative_prompt = prompts[2 - i];
+    items[i].steps = 3;
+    items[i].guidance = 2.5;
+    items[i].cfg_normalization = 0.9;
+    items[i].width = 48;
+  }
+  const std::vector<Result> together = make_together(*model, items);
+  ASSERT_EQ(together.size(), 3u);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Result alone = make(*model, items[i]);
+    EXPECT_EQ(together[i].id, items[i].id);
+    EXPECT_TRUE(at::equal(together[i].tensors.at("caption"), alone.tensors.at("caption")));
+    EXPECT_LE(test::absolute_error(together[i].tensors.at("latents"), alone.tensors.at("latents")), 3e-4);
+    EXPECT_LE(test::absolute_error(together[i].picture, alone.picture), 1);
+  }
+}
+
+TEST(ZImage, AnItemOfABatchThatCanNotBeMadeIsNamed) {
+  const std::unique_ptr<Model> model = load(job_for(kTiny.folder), at::kFloat);
+  std::vector<Item> items(3, small_item());
+  for (Item& item : items) item.width = 40;
+  Slices slices;
+  try {
+    model->begin({0, items, 1}, slices);
+    FAIL();
+  } catch (const ItemError& e) {
+    EXPECT_EQ(e.item(), 0u);
+  }
 }
 
 TEST(ZImage, RefusesSizesThatTheModelCanNotMake) {

@@ -39,7 +39,7 @@ struct Loaded {
     const GridRope rope = transformer.rope(grid);
     const at::Tensor adaln = transformer.embed_time(transformer.time_features({item.at("t").get<float>()}));
     check("adaln", adaln.squeeze(0));
-    at::Tensor image = transformer.embed_image(latents.to(dtype), grid);
+    at::Tensor image = transformer.embed_image(latents.to(dtype), {grid});
     at::Tensor caption = transformer.embed_caption(features.to(dtype), grid);
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.refiners); ++i) {
       image = transformer.noise_refiner(i, image, rope.image, adaln);
@@ -53,7 +53,7 @@ struct Loaded {
       if (i == 0) check("layer_first", hidden);
     }
     check("layer_last", hidden);
-    check("velocity", transformer.velocity(hidden, adaln, grid));
+    check("velocity", transformer.velocity(hidden, adaln, {grid}));
   }
 
   at::ScalarType dtype;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "worker/graphs.h"
 #include "worker/models/qwen2_5_vl/answer.h"
 #include "worker/models/qwen2_5_vl/picture_encoder.h"
 #include "worker/models/qwen2_5_vl/rows_note.h"
@@ -16,6 +17,7 @@ namespace trireme::qwen2_5_vl {
 namespace {
 
 constexpr int kStepLayersPerSlice = 7;
+constexpr int kStepsBeforeGraph = 8;  // a short answer is no use for one
 constexpr const char* kPlaceholder = "<|image_pad|>";
 
 TextSession& cast(Session& session) { return static_cast<TextSession&>(session); }
@@ -38,7 +40,8 @@ class Qwen25Vl final : public Model {
         pictures_(files, config_.vision, settings.device, settings.job.output.tensors),
         tokenizer_(std::make_shared<Tokenizer>(
             Tokenizer::parse(files.tokenizer_json, (files.folder / "tokenizer.json").string()))),
-        decoder_(config_.text, config_.text.layers) {
+        decoder_(config_.text, config_.text.layers),
+        graphs_(device_, stage_.count == 1 && settings.job.memory.graphs.value_or(true), /*most=*/2) {
     check_fit(files);
     Parameters& parameters = wanted["model"];
     if (stage_.first()) pictures_.want(parameters, config_.vision_prefix);
@@ -86,6 +89,8 @@ class Qwen25Vl final : public Model {
   std::shared_ptr<const Tokenizer> tokenizer_;
   nn::Decoder decoder_;
   at::Tensor head_;
+  Graphs graphs_;  // of the steps: one a session
+  std::uint64_t sessions_ = 0;
 };
 
 void Qwen25Vl::check_fit(const ModelFiles& files) const {
@@ -103,6 +108,7 @@ void Qwen25Vl::check_fit(const ModelFiles& files) const {
 std::unique_ptr<Session> Qwen25Vl::begin(const Unit& unit, Slices& slices) {
   auto session = std::make_unique<TextSession>(unit);
   TextSession& s = *session;
+  s.number = ++sessions_;
   for (std::size_t i = 0; i < unit.items.size(); ++i) {
     on_item(i, [&] {
       const Item& item = unit.items[i];
@@ -208,6 +214,19 @@ void Qwen25Vl::layers(Session& session, int half, Layers range, Slices& slices) 
                           s.hidden = decoder_.layer(static_cast<std::size_t>(i), s.hidden, pass, part);
                         }});
     }
+    return;
+  }
+  // What a step launches is the same until the unit ends, on the same memory but for the hidden state.
+  const std::string key = "the steps of session " + std::to_string(s.number);
+  if (s.pass >= kStepsBeforeGraph && graphs_.wants(key)) {
+    const auto body = [this, &s](const std::vector<at::Tensor>& in) {
+      at::Tensor hidden = in[0];
+      for (int i = 0; i < layer_count(); ++i) {
+        hidden = decoder_.step_layer(static_cast<std::size_t>(i), hidden, s.step, LayerPart::whole);
+      }
+      return hidden;
+    };
+    slices.push_back({Phase::decode, [this, &s, key, body] { s.hidden = graphs_.run(key, {s.hidden}, body); }});
     return;
   }
   for (int first = range.first; first < range.last; first += kStepLayersPerSlice) {

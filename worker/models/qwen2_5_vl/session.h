@@ -44,6 +44,7 @@ class TextSession final : public Session {
   std::int64_t row_count() const { return static_cast<std::int64_t>(rows.size()); }
 
   std::vector<Row> rows;
+  std::uint64_t number = 0;  // of all sessions of this model
   std::unique_ptr<nn::TokenPicker> picker;
   nn::DecoderStep step;
   at::Tensor logits;       // [rows, vocab] float32 of the pass under way

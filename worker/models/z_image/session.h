@@ -1,10 +1,12 @@
 #pragma once
-// One picture in flight. Filled by ZImage's slices; `begin` sets everything that shapes alone tell.
+// A unit of pictures in flight. Filled by ZImage's slices; `begin` sets everything that shapes alone tell.
 
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "worker/diffusion/flow_match.h"
 #include "worker/diffusion/guidance.h"
@@ -14,21 +16,35 @@
 
 namespace trireme::z_image {
 
-/// One caption, and what the passes with it need. The tables stay for the whole unit; the rest comes and goes.
-struct Half {
-  TokenGrid grid;
-  GridRope rope;
+/// The caption of one picture.
+struct Caption {
+  nn::RopeTable rope;
   at::Tensor ids;            // [caption] int64; on a GPU padded to kTokenMultiple behind the end
   nn::DecoderPass encoding;  // of the text encoder; dropped after it
   at::Tensor features;       // text features [caption, caption_dim]; dropped when nobody wants them as a result
-  at::Tensor caption;        // refined caption tokens [padded_caption, dim]: no pass changes them
-  bool graphed = false;      // the forward under way is one replay
+  at::Tensor tokens;         // refined [padded_caption, dim]; dropped when those of all pictures are joined
+};
+
+/// What the passes with these captions need: it stays for the whole unit.
+struct Half {
+  std::vector<Caption> captions;  // of each picture
+  Grids grids;
+  nn::RopeTable image_rope, all_rope;  // of all pictures
+  std::optional<nn::Pictures> image_rows, all_rows;
+  at::Tensor caption;    // refined caption tokens of all pictures: no pass changes them
+  bool graphed = false;  // the forward under way is one replay
 };
 
 class ZImageSession final : public Session {
  public:
   explicit ZImageSession(const Unit& u) : Session(u) {}
+  /// All pictures of a unit have one size and one schedule.
   const Item& item() const { return unit.items.front(); }
+  std::size_t count() const { return unit.items.size(); }
+  /// Of latents or a prediction, which have a dimension more when there are several pictures.
+  at::Tensor of(const at::Tensor& all, std::size_t picture) const {
+    return count() == 1 ? all : all.select(0, static_cast<std::int64_t>(picture));
+  }
   float time() const { return schedule.times[static_cast<std::size_t>(pass)]; }
 
   FlowMatchSchedule schedule;

@@ -6,6 +6,7 @@
 
 #include "worker/kernels/norm.h"
 #include "worker/nn/patches.h"
+#include "worker/nn/upload.h"
 
 namespace trireme::z_image {
 namespace {
@@ -17,6 +18,12 @@ constexpr double kQueryKeyEps = 1e-5;  // fixed in the reference, whatever norm_
 at::Tensor pad_rows(const at::Tensor& rows, const at::Tensor& pad_token, std::int64_t total) {
   if (rows.size(0) == total) return rows;
   return at::cat({rows, pad_token.expand({total - rows.size(0), rows.size(1)})});
+}
+
+/// One row a picture, as a block takes it.
+at::Tensor of_each(const at::Tensor& adaln, const nn::Pictures* pictures) {
+  return pictures == nullptr ? adaln
+                             : adaln.expand({static_cast<std::int64_t>(pictures->rows.size()), -1}).contiguous();
 }
 
 nn::DitBlockConfig block_config(const TransformerConfig& config) {
@@ -101,8 +108,39 @@ at::Tensor Transformer::embed_time(const at::Tensor& features) const {
   return time_out_(at::silu(time_in_(features.to(time_in_.weight.scalar_type()))));
 }
 
-at::Tensor Transformer::embed_image(const at::Tensor& latents, const TokenGrid& grid) const {
-  return pad_rows(x_embedder_(nn::to_patches(latents)), x_pad_token_, grid.padded_image());
+at::Tensor Transformer::embed_image(const at::Tensor& latents, const Grids& grids) const {
+  const auto embed = [&](const at::Tensor& one, const TokenGrid& grid) {
+    return pad_rows(x_embedder_(nn::to_patches(one)), x_pad_token_, grid.padded_image());
+  };
+  if (grids.size() == 1) return embed(latents, grids[0]);
+  std::vector<at::Tensor> rows;
+  for (std::size_t i = 0; i < grids.size(); ++i) rows.push_back(embed(latents[static_cast<std::int64_t>(i)], grids[i]));
+  return at::cat(rows);
+}
+
+at::Tensor Transformer::join(const at::Tensor& images, const at::Tensor& captions, const Grids& grids) const {
+  if (grids.size() == 1) return at::cat({images, captions});
+  std::vector<at::Tensor> pieces;
+  std::int64_t image = 0, caption = 0;
+  for (const TokenGrid& grid : grids) {
+    pieces.push_back(images.narrow(0, image, grid.padded_image()));
+    pieces.push_back(captions.narrow(0, caption, grid.padded_caption()));
+    image += grid.padded_image();
+    caption += grid.padded_caption();
+  }
+  return at::cat(pieces);
+}
+
+std::optional<nn::Pictures> Transformer::pictures(const Grids& grids, bool with_captions, at::Device device) const {
+  if (grids.size() == 1) return std::nullopt;
+  nn::Pictures pictures;
+  std::vector<at::Tensor> of_row;
+  for (std::size_t i = 0; i < grids.size(); ++i) {
+    pictures.rows.push_back(grids[i].padded_image() + (with_captions ? grids[i].padded_caption() : 0));
+    of_row.push_back(at::full({pictures.rows.back()}, static_cast<std::int64_t>(i), at::kInt));
+  }
+  pictures.of_row = nn::upload(at::cat(of_row), device);
+  return pictures;
 }
 
 at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGrid& grid) const {
@@ -111,8 +149,8 @@ at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGri
 }
 
 at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                                      const at::Tensor& adaln) const {
-  return noise_refiner_[i](x, rope, adaln, block_);
+                                      const at::Tensor& adaln, const nn::Pictures* pictures) const {
+  return noise_refiner_[i](x, rope, of_each(adaln, pictures), block_, LayerPart::whole, pictures);
 }
 
 at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const {
@@ -120,23 +158,34 @@ at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, cons
 }
 
 at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                              LayerPart part) const {
-  return layers_[i](x, rope, adaln, block_, part);
+                              LayerPart part, const nn::Pictures* pictures) const {
+  return layers_[i](x, rope, of_each(adaln, pictures), block_, part, pictures);
 }
 
-at::Tensor Transformer::forward(const Inputs& inputs, const TokenGrid& grid, at::ScalarType dtype) const {
+at::Tensor Transformer::forward(const Inputs& inputs, const Grids& grids, at::ScalarType dtype) const {
   const at::Tensor adaln = embed_time(inputs.time_features);
-  at::Tensor hidden = embed_image(inputs.latents.to(dtype), grid);
-  for (std::size_t i = 0; i < noise_refiner_.size(); ++i) hidden = noise_refiner(i, hidden, inputs.image, adaln);
-  hidden = at::cat({hidden, inputs.caption});
-  for (std::size_t i = 0; i < layers_.size(); ++i) hidden = layer(i, hidden, inputs.all, adaln);
-  return velocity(hidden, adaln, grid).to(at::kFloat);
+  at::Tensor hidden = embed_image(inputs.latents.to(dtype), grids);
+  for (std::size_t i = 0; i < noise_refiner_.size(); ++i) {
+    hidden = noise_refiner(i, hidden, inputs.image, adaln, inputs.image_rows);
+  }
+  hidden = join(hidden, inputs.caption, grids);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    hidden = layer(i, hidden, inputs.all, adaln, LayerPart::whole, inputs.all_rows);
+  }
+  return velocity(hidden, adaln, grids).to(at::kFloat);
 }
 
-at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const {
+at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const Grids& grids) const {
   const at::Tensor scale = final_modulation_(at::silu(adaln)) + 1;
-  const at::Tensor image = at::layer_norm(hidden.narrow(0, 0, grid.image()), {config_.dim}, {}, {}, kFinalNormEps);
-  return nn::from_patches(final_linear_(image * scale), grid.height, grid.width);
+  std::vector<at::Tensor> pictures;
+  std::int64_t first = 0;
+  for (const TokenGrid& grid : grids) {
+    const at::Tensor rows = hidden.narrow(0, first, grid.image());
+    const at::Tensor image = at::layer_norm(rows, {config_.dim}, {}, {}, kFinalNormEps);
+    pictures.push_back(nn::from_patches(final_linear_(image * scale), grid.height, grid.width));
+    first += grid.padded_image() + grid.padded_caption();
+  }
+  return grids.size() == 1 ? pictures[0] : at::stack(pictures);
 }
 
 }  // namespace trireme::z_image

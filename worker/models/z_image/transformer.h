@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "worker/models/model.h"
@@ -27,6 +28,9 @@ struct TokenGrid {
   static std::int64_t padded(std::int64_t n) { return (n + kTokenMultiple - 1) / kTokenMultiple * kTokenMultiple; }
 };
 
+/// Pictures that one forward takes: their rows stand one behind the other.
+using Grids = std::vector<TokenGrid>;
+
 /// Rotary tables of the image tokens, the caption tokens and both, on the host.
 struct GridRope {
   nn::RopeTable image, caption, all;
@@ -46,31 +50,39 @@ class Transformer {
 
   /// features [1, 256] float32 -> [1, adaln_dim]
   at::Tensor embed_time(const at::Tensor& features) const;
-  /// latents [channels, 2 * height, 2 * width] in the compute dtype -> [padded_image, dim]
-  at::Tensor embed_image(const at::Tensor& latents, const TokenGrid& grid) const;
+  /// latents [channels, 2 * height, 2 * width] in the compute dtype, of several pictures [pictures, ...]
+  /// -> [padded_image of all, dim]
+  at::Tensor embed_image(const at::Tensor& latents, const Grids& grids) const;
   /// features [caption, caption_dim] -> [padded_caption, dim]
   at::Tensor embed_caption(const at::Tensor& features, const TokenGrid& grid) const;
 
+  /// Image tokens [padded_image of all, dim] and captions [padded_caption of all, dim] -> each picture's image tokens
+  /// followed by its caption's.
+  at::Tensor join(const at::Tensor& images, const at::Tensor& captions, const Grids& grids) const;
+  /// Whose rows are whose, of the image tokens alone or of all; none for one picture.
+  std::optional<nn::Pictures> pictures(const Grids& grids, bool with_captions, at::Device device) const;
+
   // Blocks: x [tokens, dim] -> the same. `noise_refiner` takes image tokens, `context_refiner` caption tokens, `layer`
-  // image tokens followed by caption tokens.
-  at::Tensor noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                           const at::Tensor& adaln) const;
+  // image tokens followed by caption tokens. `adaln` is the same for all pictures.
+  at::Tensor noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
+                           const nn::Pictures* pictures = nullptr) const;
   at::Tensor context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const;
   at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                   LayerPart part = LayerPart::whole) const;
+                   LayerPart part = LayerPart::whole, const nn::Pictures* pictures = nullptr) const;
 
   /// Everything of one forward of a model that is not cut, and nothing else.
   struct Inputs {
-    at::Tensor latents;        // [channels, 2 * height, 2 * width] float32
+    at::Tensor latents;        // [channels, 2 * height, 2 * width] float32, of several pictures [pictures, ...]
     at::Tensor time_features;  // [1, 256]
     at::Tensor caption;        // [padded_caption, dim], refined
     nn::RopeTable image, all;
+    const nn::Pictures *image_rows = nullptr, *all_rows = nullptr;
   };
   /// -> float32, shaped like the latents. In `dtype`.
-  at::Tensor forward(const Inputs& inputs, const TokenGrid& grid, at::ScalarType dtype) const;
+  at::Tensor forward(const Inputs& inputs, const Grids& grids, at::ScalarType dtype) const;
 
-  /// hidden [padded_image + padded_caption, dim] -> [channels, 2 * height, 2 * width], from noise to image.
-  at::Tensor velocity(const at::Tensor& hidden, const at::Tensor& adaln, const TokenGrid& grid) const;
+  /// hidden [padded_image + padded_caption of all, dim] -> like the latents, from noise to image.
+  at::Tensor velocity(const at::Tensor& hidden, const at::Tensor& adaln, const Grids& grids) const;
 
  private:
   TransformerConfig config_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/batches.h"
 #include "common/errors.h"
 #include "common/tokenizer/chat.h"
 #include "worker/diffusion/noise.h"
@@ -30,6 +31,15 @@ nn::CaptionEncoder make_encoder(const ModelFiles& files) {
 
 /// Up to here a GPU may wait for launches; above, a graph's memory would be large and win nothing.
 constexpr std::int64_t kGraphTokens = 1600;  // of a picture: 640 x 640 pixels
+
+const nn::Pictures* pointer(const std::optional<nn::Pictures>& pictures) { return pictures ? &*pictures : nullptr; }
+
+std::string forward_key(const Grids& grids) {
+  std::string key =
+      "a forward of " + std::to_string(grids[0].width) + "x" + std::to_string(grids[0].height) + " tokens with";
+  for (const TokenGrid& grid : grids) key += " " + std::to_string(grid.padded_caption());
+  return key;
+}
 
 class ZImage final : public Model {
  public:
@@ -70,13 +80,19 @@ class ZImage final : public Model {
  private:
   void check_fit(const ModelFiles& files) const;
   void check_item(const Item& item) const;
-  void begin_half(ZImageSession& session, Half& half, const std::string& prompt) const;
+  void check_unit(const Unit& unit) const;
+  void begin_half(ZImageSession& session, Half& half, std::string Item::*prompt) const;
+  Caption begin_caption(const TokenGrid& grid, const at::Tensor& ids) const;
   void encode(ZImageSession& session, int half, bool keep_features, Slices& slices);
   const at::Tensor& adaln(ZImageSession& session) const;
+  static at::Tensor guided(const ZImageSession& session);
   bool sends_features(const ZImageSession& session, const Half& part) const;
-  Result make_result(ZImageSession& session, const at::Tensor& image) const;
-  bool small(const TokenGrid& grid) const { return graphs_.value_or(grid.image() <= kGraphTokens); }
-  Slice replayed_encoding(Half& half, int which, const std::string& key);
+  Result make_result(ZImageSession& session, std::size_t picture, const at::Tensor& image) const;
+  bool small(const Grids& grids) const {
+    return graphs_.value_or(static_cast<std::int64_t>(grids.size()) * grids[0].image() <= kGraphTokens);
+  }
+  void encode_one(Caption& caption, const TokenGrid& grid, int half, bool keep_features, Slices& slices);
+  Slice replayed_encoding(Caption& caption, int half, const std::string& key);
   Slice replayed_forward(ZImageSession& session, int which, const std::string& key);
   at::Tensor decode_at_once(const at::Tensor& latents) const;
 
@@ -121,24 +137,59 @@ void ZImage::check_item(const Item& item) const {
   if (item.steps < 1) throw ItemError("steps must be at least 1");
 }
 
-// Shapes, tables and token ids of one caption, in stream order on the device.
-void ZImage::begin_half(ZImageSession& session, Half& half, const std::string& prompt) const {
-  const std::int64_t token = kPatch * vae_.config().factor();  // pixels
-  const at::Tensor ids = encoder_.tokenize(z_image_prompt(prompt));
-  half.grid = {session.item().height / token, session.item().width / token, ids.size(0)};
-  if (half.grid.padded_caption() + 1 >= transformer_.config().axes_lens[0]) {
-    throw ItemError("a caption of " + std::to_string(ids.size(0)) + " tokens is too long for this model");
+/// Every item can be made, and all have one size and one schedule: units are formed so.
+void ZImage::check_unit(const Unit& unit) const {
+  if (unit.items.size() > 1 && stage_.count > 1) throw Error(ExitCode::internal, "z_image: a batch on a cut model");
+  for (std::size_t i = 0; i < unit.items.size(); ++i) {
+    if (!made_together(unit.items[i], unit.items[0])) throw Error(ExitCode::internal, "z_image: unequal pictures");
+    try {
+      check_item(unit.items[i]);
+    } catch (const ItemError& e) {
+      throw ItemError(e.what(), i);
+    }
   }
-  const GridRope rope = transformer_.rope(half.grid);
-  half.rope = {nn::upload(rope.image, device_), nn::upload(rope.caption, device_), nn::upload(rope.all, device_)};
-  if (!stage_.first()) return;
-  // Causal attention: what stands behind the end changes nothing, and few lengths are left to capture.
-  const std::int64_t tokens = device_.is_cuda() ? half.grid.padded_caption() : ids.size(0);
-  half.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong), device_);
-  half.ids = nn::upload(at::constant_pad_nd(ids, {0, tokens - ids.size(0)}), device_);
 }
 
-Slice ZImage::replayed_encoding(Half& half, int which, const std::string& key) {
+// Shapes, tables and token ids of the captions, in stream order on the device.
+void ZImage::begin_half(ZImageSession& session, Half& half, std::string Item::*prompt) const {
+  const std::int64_t token = kPatch * vae_.config().factor();  // pixels
+  std::vector<at::Tensor> ids;
+  for (std::size_t i = 0; i < session.count(); ++i) {
+    const Item& item = session.unit.items[i];
+    ids.push_back(encoder_.tokenize(z_image_prompt(item.*prompt)));
+    half.grids.push_back({item.height / token, item.width / token, ids.back().size(0)});
+    if (half.grids.back().padded_caption() + 1 >= transformer_.config().axes_lens[0]) {
+      throw ItemError("a caption of " + std::to_string(ids.back().size(0)) + " tokens is too long for this model", i);
+    }
+  }
+  std::optional<GridRope> ropes;
+  for (std::size_t i = 0; i < session.count(); ++i) {
+    const GridRope rope = transformer_.rope(half.grids[i]);
+    half.captions.push_back(stage_.first() ? begin_caption(half.grids[i], ids[i]) : Caption());
+    half.captions.back().rope = nn::upload(rope.caption, device_);
+    if (!ropes) {
+      ropes = rope;
+    } else {
+      ropes->image = nn::concatenate(ropes->image, rope.image);
+      ropes->all = nn::concatenate(ropes->all, rope.all);
+    }
+  }
+  half.image_rope = nn::upload(ropes->image, device_);
+  half.all_rope = nn::upload(ropes->all, device_);
+  half.image_rows = transformer_.pictures(half.grids, /*with_captions=*/false, device_);
+  half.all_rows = transformer_.pictures(half.grids, /*with_captions=*/true, device_);
+}
+
+Caption ZImage::begin_caption(const TokenGrid& grid, const at::Tensor& ids) const {
+  // Causal attention: what stands behind the end changes nothing, and few lengths are left to capture.
+  const std::int64_t tokens = device_.is_cuda() ? grid.padded_caption() : ids.size(0);
+  Caption caption;
+  caption.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong), device_);
+  caption.ids = nn::upload(at::constant_pad_nd(ids, {0, tokens - ids.size(0)}), device_);
+  return caption;
+}
+
+Slice ZImage::replayed_encoding(Caption& caption, int half, const std::string& key) {
   const auto body = [this](const std::vector<at::Tensor>& in) {
     const nn::Decoder& decoder = encoder_.decoder();
     nn::DecoderPass pass;
@@ -148,44 +199,57 @@ Slice ZImage::replayed_encoding(Half& half, int which, const std::string& key) {
     return features;
   };
   return {Phase::encode,
-          [this, &half, key, body] {
-            const nn::RopeTable& rope = half.encoding.rope;
-            half.features = side_graphs_.run(key, {half.ids, rope.cos, rope.sin}, body);
+          [this, &caption, key, body] {
+            const nn::RopeTable& rope = caption.encoding.rope;
+            caption.features = side_graphs_.run(key, {caption.ids, rope.cos, rope.sin}, body);
           },
-          which};
+          half};
+}
+
+void ZImage::encode_one(Caption& caption, const TokenGrid& grid, int half, bool keep_features, Slices& slices) {
+  const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), half}); };
+  const std::string key = "a prompt of " + std::to_string(caption.ids.size(0)) + " tokens";
+  const bool plain = !caption.encoding.local_rope.cos.defined();  // no layers with windows
+  if (plain && side_graphs_.wants(key)) {
+    slices.push_back(replayed_encoding(caption, half, key));
+  } else {
+    slice([this, &caption] { caption.features = encoder_.decoder().embed(caption.ids); });
+    for (std::size_t i = 0; i < encoder_.decoder().layer_count(); ++i) {
+      slice(
+          [this, &caption, i] { caption.features = encoder_.decoder().layer(i, caption.features, caption.encoding); });
+    }
+  }
+  slice([this, &caption, grid, keep_features] {
+    caption.features = caption.features.narrow(0, 0, grid.caption);
+    caption.tokens = transformer_.embed_caption(caption.features, grid);
+    caption.encoding = {};
+    caption.ids.reset();
+    if (!keep_features) caption.features.reset();
+  });
+  for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
+    slice([this, &caption, i] { caption.tokens = transformer_.context_refiner(i, caption.tokens, caption.rope); });
+  }
 }
 
 void ZImage::encode(ZImageSession& session, int which, bool keep_features, Slices& slices) {
-  const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), which}); };
   Half& half = session.parts[static_cast<std::size_t>(which)];
-  const std::string key = "a prompt of " + std::to_string(half.ids.size(0)) + " tokens";
-  const bool plain = !half.encoding.local_rope.cos.defined();  // no layers with windows
-  if (plain && side_graphs_.wants(key)) {
-    slices.push_back(replayed_encoding(half, which, key));
-  } else {
-    slice([this, &half] { half.features = encoder_.decoder().embed(half.ids); });
-    for (std::size_t i = 0; i < encoder_.decoder().layer_count(); ++i) {
-      slice([this, &half, i] { half.features = encoder_.decoder().layer(i, half.features, half.encoding); });
-    }
+  for (std::size_t i = 0; i < session.count(); ++i) {
+    encode_one(half.captions[i], half.grids[i], which, keep_features, slices);
   }
-  slice([this, &half, keep_features] {
-    half.features = half.features.narrow(0, 0, half.grid.caption);
-    half.caption = transformer_.embed_caption(half.features, half.grid);
-    half.encoding = {};
-    half.ids.reset();
-    if (!keep_features) half.features.reset();
-  });
-  for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
-    slice([this, &half, i] { half.caption = transformer_.context_refiner(i, half.caption, half.rope.caption); });
-  }
+  slices.push_back({Phase::encode,
+                    [&half] {
+                      std::vector<at::Tensor> all;
+                      for (Caption& caption : half.captions) all.push_back(std::exchange(caption.tokens, {}));
+                      half.caption = all.size() == 1 ? all[0] : at::cat(all);
+                    },
+                    which});
 }
 
 std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
-  if (unit.items.size() != 1) throw Error(ExitCode::internal, "z_image: a unit holds one item");
+  check_unit(unit);
   auto session = std::make_unique<ZImageSession>(unit);
   ZImageSession& s = *session;
   const Item& item = s.item();
-  check_item(item);
   s.schedule = flow_match_schedule(item.steps, item.shift);
   s.guidance = {item.guidance, item.cfg_truncation, item.cfg_normalization};
   s.passes = item.steps;
@@ -194,20 +258,22 @@ std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
   for (const float time : s.schedule.times) guided = guided || s.guidance.applies(time);
 
   s.time_features = nn::upload(transformer_.time_features(s.schedule.times), device_);
-  begin_half(s, s.parts[0], item.prompt);
+  begin_half(s, s.parts[0], &Item::prompt);
   if (stage_.first()) encode(s, 0, tensors_, slices);
   if (guided) {
-    begin_half(s, s.parts[1], item.negative_prompt);
+    begin_half(s, s.parts[1], &Item::negative_prompt);
     if (stage_.first()) encode(s, 1, false, slices);
   }
   if (!stage_.first() && !stage_.last()) return session;  // no latents come by
-  slices.push_back(
-      {Phase::encode, [this, &s] {
-         const TokenGrid& grid = s.parts[0].grid;
-         const std::int64_t channels = transformer_.config().channels;
-         const at::Tensor noise = draw_noise({channels, kPatch * grid.height, kPatch * grid.width}, s.item().seed);
-         s.state = nn::upload(noise, device_);
-       }});
+  slices.push_back({Phase::encode, [this, &s] {
+                      const TokenGrid& grid = s.parts[0].grids[0];
+                      const std::int64_t channels = transformer_.config().channels;
+                      std::vector<at::Tensor> noise;
+                      for (const Item& one : s.unit.items) {
+                        noise.push_back(draw_noise({channels, kPatch * grid.height, kPatch * grid.width}, one.seed));
+                      }
+                      s.state = nn::upload(noise.size() == 1 ? noise[0] : at::stack(noise), device_);
+                    }});
   return session;
 }
 
@@ -221,35 +287,38 @@ const at::Tensor& ZImage::adaln(ZImageSession& s) const {
 
 Slice ZImage::replayed_forward(ZImageSession& s, int which, const std::string& key) {
   Half& part = s.parts[static_cast<std::size_t>(which)];
-  const auto body = [this, grid = part.grid](const std::vector<at::Tensor>& in) {
-    return transformer_.forward({in[0], in[1], in[2], {in[3], in[4]}, {in[5], in[6]}}, grid, dtype_);
+  const bool several = s.count() > 1;
+  const auto body = [this, several, grids = part.grids, image = part.image_rows,
+                     all = part.all_rows](const std::vector<at::Tensor>& in) mutable {
+    if (several) image->of_row = in[7], all->of_row = in[8];
+    return transformer_.forward({in[0], in[1], in[2], {in[3], in[4]}, {in[5], in[6]}, pointer(image), pointer(all)},
+                                grids, dtype_);
   };
-  return {Phase::denoise, [this, &s, &part, which, key, body] {
-            const nn::RopeTable &image = part.rope.image, &all = part.rope.all;
-            s.predictions[static_cast<std::size_t>(which)] = step_graphs_.run(
-                key,
-                {s.state, s.time_features.narrow(0, s.pass, 1), part.caption, image.cos, image.sin, all.cos, all.sin},
-                body);
+  return {Phase::denoise, [this, &s, &part, which, key, body, several] {
+            const nn::RopeTable &image = part.image_rope, &all = part.all_rope;
+            std::vector<at::Tensor> inputs{
+                s.state, s.time_features.narrow(0, s.pass, 1), part.caption, image.cos, image.sin, all.cos, all.sin};
+            if (several) inputs.insert(inputs.end(), {part.image_rows->of_row, part.all_rows->of_row});
+            s.predictions[static_cast<std::size_t>(which)] = step_graphs_.run(key, inputs, body);
           }};
 }
 
 void ZImage::enter(Session& session, int half, Slices& slices) {
   ZImageSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
-  const std::string key = "a forward of " + std::to_string(part.grid.width) + "x" + std::to_string(part.grid.height) +
-                          " and " + std::to_string(part.grid.padded_caption()) + " tokens";
-  part.graphed = small(part.grid) && step_graphs_.wants(key);
-  if (part.graphed) return slices.push_back(replayed_forward(s, half, key));
+  part.graphed = small(part.grids) && step_graphs_.wants(forward_key(part.grids));
+  if (part.graphed) return slices.push_back(replayed_forward(s, half, forward_key(part.grids)));
   slices.push_back(
-      {Phase::denoise, [this, &s, &part] { s.hidden = transformer_.embed_image(s.state.to(dtype_), part.grid); }});
+      {Phase::denoise, [this, &s, &part] { s.hidden = transformer_.embed_image(s.state.to(dtype_), part.grids); }});
   for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
     slices.push_back({Phase::denoise, [this, &s, &part, i] {
-                        s.hidden = transformer_.noise_refiner(i, s.hidden, part.rope.image, adaln(s));
+                        s.hidden = transformer_.noise_refiner(i, s.hidden, part.image_rope, adaln(s),
+                                                              pointer(part.image_rows));
                       }});
   }
   slices.push_back({Phase::denoise, [this, &s, &part] {
-                      s.hidden = at::cat({s.hidden, part.caption});
-                      if (sends_features(s, part)) s.side = {part.features};
+                      s.hidden = transformer_.join(s.hidden, part.caption, part.grids);
+                      if (sends_features(s, part)) s.side = {part.captions[0].features};
                     }});
 }
 
@@ -259,8 +328,8 @@ void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
   if (part.graphed) return;
   for (int i = range.first; i < range.last; ++i) {
     slices.push_back({Phase::denoise, [this, &s, &part, i, layer_part = range.part(i)] {
-                        s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all, adaln(s),
-                                                      layer_part);
+                        s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.all_rope, adaln(s),
+                                                      layer_part, pointer(part.all_rows));
                       }});
   }
 }
@@ -271,16 +340,25 @@ void ZImage::leave(Session& session, int half, Slices& slices) {
   if (part.graphed) return;
   slices.push_back({Phase::denoise, [this, &s, &part, half] {
                       s.predictions[static_cast<std::size_t>(half)] =
-                          transformer_.velocity(s.hidden, adaln(s), part.grid).to(at::kFloat);
+                          transformer_.velocity(s.hidden, adaln(s), part.grids).to(at::kFloat);
                       s.hidden.reset();
-                      if (sends_features(s, part)) part.features = s.side.at(0);
+                      if (sends_features(s, part)) part.captions[0].features = s.side.at(0);
                     }});
+}
+
+/// Norms are those of each picture.
+at::Tensor ZImage::guided(const ZImageSession& s) {
+  std::vector<at::Tensor> joined;
+  for (std::size_t i = 0; i < s.count(); ++i) {
+    joined.push_back(join(s.guidance, s.of(s.predictions[0], i), s.of(s.predictions[1], i)));
+  }
+  return joined.size() == 1 ? joined[0] : at::stack(joined);
 }
 
 void ZImage::advance(Session& session, Slices& slices) {
   slices.push_back({Phase::denoise, [&s = cast(session)] {
                       at::Tensor velocity = s.predictions[0];
-                      if (s.halves == 2) velocity = join(s.guidance, velocity, s.predictions[1]);
+                      if (s.halves == 2) velocity = guided(s);
                       s.state = euler_step(s.schedule, s.pass, s.state, velocity);
                       ++s.pass;
                       s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
@@ -302,21 +380,22 @@ bool ZImage::sends_features(const ZImageSession& s, const Half& part) const {
 Crossing ZImage::crossing(const Session& session, int half) const {
   const auto& s = static_cast<const ZImageSession&>(session);
   const Half& part = s.parts[static_cast<std::size_t>(half)];
+  const TokenGrid& grid = part.grids[0];  // a unit of a cut model is one picture
   const TransformerConfig& config = transformer_.config();
   Crossing crossing;
-  crossing.hidden = {dtype_, {part.grid.padded_image() + part.grid.padded_caption(), config.dim}};
-  if (sends_features(s, part)) crossing.side = {{dtype_, {part.grid.caption, config.caption_dim}}};
-  crossing.state = {at::kFloat, {config.channels, kPatch * part.grid.height, kPatch * part.grid.width}};
+  crossing.hidden = {dtype_, {grid.padded_image() + grid.padded_caption(), config.dim}};
+  if (sends_features(s, part)) crossing.side = {{dtype_, {grid.caption, config.caption_dim}}};
+  crossing.state = {at::kFloat, {config.channels, kPatch * grid.height, kPatch * grid.width}};
   return crossing;
 }
 
-Result ZImage::make_result(ZImageSession& s, const at::Tensor& image) const {
+Result ZImage::make_result(ZImageSession& s, std::size_t picture, const at::Tensor& image) const {
   Result result;
-  result.id = s.item().id;
+  result.id = s.unit.items[picture].id;
   result.picture = to_picture(image);
   if (tensors_) {
-    result.tensors["caption"] = s.parts[0].features.to(at::kFloat).contiguous();
-    result.tensors["latents"] = s.state.contiguous();
+    result.tensors["caption"] = s.parts[0].captions[picture].features.to(at::kFloat).contiguous();
+    result.tensors["latents"] = s.of(s.state, picture).contiguous();
     result.tensors["image"] = image.contiguous();
   }
   return result;
@@ -329,21 +408,24 @@ at::Tensor ZImage::decode_at_once(const at::Tensor& latents) const {
   return image;
 }
 
+/// One picture after the other: what the decoder needs does not grow with the batch.
 void ZImage::finish(Session& session, Slices& slices, std::vector<Result>& results) {
   ZImageSession& s = cast(session);
-  const TokenGrid& grid = s.parts[0].grid;
+  const TokenGrid& grid = s.parts[0].grids[0];
   const std::string key = "a decoding of " + std::to_string(grid.width) + "x" + std::to_string(grid.height) + " tokens";
-  if (small(grid) && !tiling_ && side_graphs_.wants(key)) {
-    const auto body = [this](const std::vector<at::Tensor>& in) { return decode_at_once(in[0]); };
-    slices.push_back({Phase::decode, [this, &s, &results, key, body] {
-                        results.push_back(make_result(s, side_graphs_.run(key, {s.state}, body)));
-                      }});
-    return;
+  for (std::size_t i = 0; i < s.count(); ++i) {
+    if (small({grid}) && !tiling_ && side_graphs_.wants(key)) {
+      const auto body = [this](const std::vector<at::Tensor>& in) { return decode_at_once(in[0]); };
+      slices.push_back({Phase::decode, [this, &s, &results, key, body, i] {
+                          results.push_back(make_result(s, i, side_graphs_.run(key, {s.of(s.state, i)}, body)));
+                        }});
+      continue;
+    }
+    const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
+                                          [this, &s, i] { return s.of(s.state, i).to(dtype_); }};
+    const auto take = [this, &s, &results, i](const at::Tensor& image) { results.push_back(make_result(s, i, image)); };
+    for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
   }
-  const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
-                                        [this, &s] { return s.state.to(dtype_); }};
-  const auto take = [this, &s, &results](const at::Tensor& image) { results.push_back(make_result(s, image)); };
-  for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
 }
 
 }  // namespace
