@@ -10,4 +10,6 @@ int capability(c10::Device device) {
   return 10 * properties->major + properties->minor;
 }
 
+int multiprocessors(c10::Device device) { return at::cuda::getDeviceProperties(device.index())->multiProcessorCount; }
+
 }  // namespace trireme::kernels

@@ -7,5 +7,7 @@ namespace trireme::kernels {
 
 /// Compute capability, 90 for Hopper; 0 for a CPU.
 int capability(c10::Device device);
+/// Of a GPU.
+int multiprocessors(c10::Device device);
 
 }  // namespace trireme::kernels

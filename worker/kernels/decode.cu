@@ -26,7 +26,7 @@ __global__ void rope_append(RopeAppendLaunch a, int width) {
   // All lanes take part in the shuffles; those of v and idle ones don't use what comes out.
   const int column = active ? lane % (lanes / 2) * kVector : 0;
   const std::int64_t row = static_cast<std::int64_t>(a.position[sequence]) * (a.head_dim / 2) + column;
-  turn_halves<T>(x, a.cos + row, a.sin + row, lane, lanes, width);
+  turn_halves<T>(x, load(a.cos + row), load(a.sin + row), lane, lanes, width);
   if (!active) return;
   if (head < a.heads) {
     store(from, x);

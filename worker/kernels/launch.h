@@ -28,8 +28,10 @@ struct RowNormLaunch {
   int dim;
   float eps;
   bool one_plus;  // weights count from 1, one rounding
+  int multiprocessors;
+  bool staged;  // of the launch itself
 };
-inline constexpr int kLargestNormDim = 16384;
+inline constexpr int kLargestNormDim = 8192;
 cudaError_t launch_row_norm(Element element, const RowNormLaunch& args, cudaStream_t stream);
 
 struct RopeLaunch {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "worker/kernels/call.h"
+#include "worker/kernels/capability.h"
 
 namespace trireme::kernels {
 namespace {
@@ -94,6 +95,7 @@ SumAndNorm on_gpu(const Call& call) {
   args.rows = x.numel() / args.dim;
   args.eps = static_cast<float>(call.eps);
   args.one_plus = call.one_plus;
+  args.multiprocessors = multiprocessors(x.device());
   enqueue(x, "a norm", [&](cudaStream_t stream) { return launch_row_norm(element(x), args, stream); });
   return out;
 }

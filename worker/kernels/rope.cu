@@ -1,5 +1,6 @@
 // A head is read by a group of neighbouring lanes, eight elements each, and stays in registers: the norm needs a sum
-// over the group, pairs of halves a shuffle with the lane that holds the other half.
+// over the group, pairs of halves a shuffle with the lane that holds the other half. A group has all its loads under
+// way before it uses the first.
 #include <type_traits>
 
 #include "worker/kernels/launch.h"
@@ -11,59 +12,89 @@ namespace {
 
 constexpr int kBlock = 256;
 
+constexpr int kHeads = 4;  // of one token that a group of lanes turns: they share the angles
+
+/// What a lane needs of the table: 4 angles of its adjacent pairs, or 8 of its halves.
+struct Angles {
+  Floats cos, sin;
+};
+
 /// (a, b) turned by the angle: a cos - b sin, b cos + a sin in float32.
-__device__ void turn_adjacent(Floats& x, const float* cos, const float* sin) {
-  const float4 c = *reinterpret_cast<const float4*>(cos), s = *reinterpret_cast<const float4*>(sin);
-  const float cs[4] = {c.x, c.y, c.z, c.w}, sn[4] = {s.x, s.y, s.z, s.w};
+__device__ void turn_adjacent(Floats& x, const Angles& angles) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const float a = x.value[2 * i], b = x.value[2 * i + 1];
-    x.value[2 * i] = a * cs[i] - b * sn[i];
-    x.value[2 * i + 1] = b * cs[i] + a * sn[i];
+    x.value[2 * i] = a * angles.cos.value[i] - b * angles.sin.value[i];
+    x.value[2 * i + 1] = b * angles.cos.value[i] + a * angles.sin.value[i];
   }
 }
 
+__device__ Floats four(const float* from) {
+  const float4 v = *reinterpret_cast<const float4*>(from);
+  return {{v.x, v.y, v.z, v.w, 0, 0, 0, 0}};
+}
+
+/// A group of `width` lanes, a power of two, takes kHeads neighbouring heads of a token; `groups` of them a token.
 template <class T, Rotation rotation, bool norm>
-__global__ void rope(RopeLaunch a, int width) {  // width: lanes of a group, a power of two
+__global__ void __launch_bounds__(kBlock) rope(RopeLaunch a, int width, int groups) {
   const int lane = threadIdx.x % width, lanes = a.head_dim / kVector;
-  const unsigned index = blockIdx.x * (kBlock / width) + threadIdx.x / width;  // of a head: fewer than 2^32
-  const bool exists = index < static_cast<unsigned>(a.tokens) * a.heads, active = exists && lane < lanes;
-  const unsigned row_of = exists ? index / a.heads : 0, head = exists ? index % a.heads : 0;
-  const std::int64_t token = row_of;
-  T* const at = static_cast<T*>(a.x) + token * a.token_stride + head * a.head_stride + lane * kVector;
-  Floats x{};
-  if (active) x = load(at);
-  if (norm) {
-    float squares = 0;
+  const unsigned index = blockIdx.x * (kBlock / width) + threadIdx.x / width;
+  const std::int64_t token = index / groups;
+  const int first = static_cast<int>(index % groups) * kHeads;
+  const bool active = token < a.tokens && lane < lanes;
+  T* const own = static_cast<T*>(a.x) + token * a.token_stride + first * a.head_stride + lane * kVector;
+  Raw<T> raw[kHeads];
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) squares += x.value[i] * x.value[i];
-    for (int offset = width / 2; offset > 0; offset /= 2) squares += __shfl_xor_sync(kAllLanes, squares, offset, width);
-    const float inverse = rsqrtf(squares / a.head_dim + a.eps);
-    Floats w{};
-    const void* const weight = static_cast<int>(head) < a.first_k ? a.weight : a.k_weight;
-    if (active) w = load(static_cast<const T*>(weight) + lane * kVector);
+  for (int h = 0; h < kHeads; ++h) {
+    if (active && first + h < a.heads) raw[h] = load_raw(own + h * a.head_stride);
+  }
+  // Idle lanes take part in the shuffles and read row 0, whose values they don't use.
+  const bool adjacent = rotation == Rotation::adjacent;
+  const int column = active ? (adjacent ? lane * (kVector / 2) : lane % (lanes / 2) * kVector) : 0;
+  const std::int64_t at = (active ? token : 0) * (a.head_dim / 2) + column;
+  const Angles angles =
+      adjacent ? Angles{four(a.cos + at), four(a.sin + at)} : Angles{load(a.cos + at), load(a.sin + at)};
+  Raw<T> q_weight, k_weight;
+  if (norm && active) {
+    q_weight = load_raw(static_cast<const T*>(a.weight) + lane * kVector);
+    k_weight = load_raw(static_cast<const T*>(a.k_weight) + lane * kVector);
+  }
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) x.value[i] = rounded<T>(rounded<T>(x.value[i] * inverse) * w.value[i]);
+  for (int h = 0; h < kHeads; ++h) {
+    const bool exists = active && first + h < a.heads;
+    Floats x{};
+    if (exists) x = floats(raw[h]);
+    if (norm) {
+      float squares = 0;
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) squares += x.value[i] * x.value[i];
+      for (int offset = width / 2; offset > 0; offset /= 2) {
+        squares += __shfl_xor_sync(kAllLanes, squares, offset, width);
+      }
+      const float inverse = rsqrtf(squares / a.head_dim + a.eps);
+      Floats w{};
+      if (exists) w = floats(first + h < a.first_k ? q_weight : k_weight);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) x.value[i] = rounded<T>(rounded<T>(x.value[i] * inverse) * w.value[i]);
+    }
+    if (adjacent) {
+      turn_adjacent(x, angles);
+    } else {
+      using Round = std::conditional_t<rotation == Rotation::halves, T, float>;
+      turn_halves<Round>(x, angles.cos, angles.sin, lane, lanes, width);
+    }
+    if (exists) store(own + h * a.head_stride, x);
   }
-  const std::int64_t row = token * (a.head_dim / 2);
-  if (rotation == Rotation::adjacent) {
-    if (active) turn_adjacent(x, a.cos + row + lane * (kVector / 2), a.sin + row + lane * (kVector / 2));
-  } else {
-    // Idle lanes take part in the shuffle and read row 0, whose values they don't use.
-    const int column = active ? lane % (lanes / 2) * kVector : 0;
-    using Round = std::conditional_t<rotation == Rotation::halves, T, float>;
-    turn_halves<Round>(x, a.cos + row + column, a.sin + row + column, lane, lanes, width);
-  }
-  if (active) store(at, x);
 }
 
 template <class T, Rotation rotation>
 void start(const RopeLaunch& a, cudaStream_t stream) {
   int width = 2;
   while (width * kVector < a.head_dim) width *= 2;
-  const std::int64_t blocks = (a.tokens * a.heads * width + kBlock - 1) / kBlock;
+  const int groups = (a.heads + kHeads - 1) / kHeads;
+  const std::int64_t blocks = (a.tokens * groups * width + kBlock - 1) / kBlock;
   auto* kernel = a.weight ? rope<T, rotation, true> : rope<T, rotation, false>;
-  kernel<<<static_cast<unsigned>(blocks), kBlock, 0, stream>>>(a, width);
+  kernel<<<static_cast<unsigned>(blocks), kBlock, 0, stream>>>(a, width, groups);
 }
 
 template <class T>

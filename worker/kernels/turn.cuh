@@ -10,16 +10,15 @@ constexpr unsigned kAllLanes = 0xffffffffu;
 /// Every product rounded to T, as the reference's tensors are. `lanes` of a group of `width` hold a head; the partner
 /// is half of them away.
 template <class T>
-__device__ inline void turn_halves(Floats& x, const float* cos, const float* sin, int lane, int lanes, int width) {
+__device__ inline void turn_halves(Floats& x, const Floats& cos, const Floats& sin, int lane, int lanes, int width) {
   const int half = lanes / 2;
   const int partner = lane < half ? lane + half : lane - half;
   const float sign = lane < half ? -1.0f : 1.0f;
-  const Floats c = load(cos), s = load(sin);
 #pragma unroll
   for (int i = 0; i < kVector; ++i) {
     const float other = __shfl_sync(kAllLanes, x.value[i], partner, width);
-    const float kept = rounded<T>(x.value[i] * rounded<T>(c.value[i]));
-    x.value[i] = kept + rounded<T>(sign * other * rounded<T>(s.value[i]));
+    const float kept = rounded<T>(x.value[i] * rounded<T>(cos.value[i]));
+    x.value[i] = kept + rounded<T>(sign * other * rounded<T>(sin.value[i]));
   }
 }
 

@@ -120,7 +120,7 @@ TEST(Modulation, MakesScalesThatCountFromOneAndSoftGates) {
 TEST(Modulation, KernelEqualsThePlainBodyOnAGpu) {
   TRIREME_NEEDS_GPU();
   for (const at::ScalarType dtype : kDtypes) {
-    for (const std::int64_t pictures : {1, 4, 5}) {  // 5: no kernel
+    for (const std::int64_t pictures : {1, 4, 7, 33}) {  // 33: no kernel
       const at::Tensor condition = random({pictures, 256}, dtype, 1), weight = random({4 * 96, 256}, dtype, 2) * 0.1;
       const at::Tensor bias = random({4 * 96}, dtype, 3);
       EXPECT_LT(relative_error(modulation(condition.to(at::kCUDA), weight.to(at::kCUDA), bias.to(at::kCUDA)),
@@ -145,7 +145,7 @@ TEST(DecodeKernels, EqualThePlainBodyOnAGpu) {
       Case plain(shape, dtype), gpu(shape, dtype);
       gpu.to(at::kCUDA);
       for (Case* c : {&plain, &gpu}) rope_append_(c->qkv, c->table, c->rows, c->cache);
-      EXPECT_LT(relative_error(gpu.qkv, plain.qkv), tolerance(dtype)) << shape.head_dim;
+      EXPECT_LT(relative_error(gpu.q, plain.q), tolerance(dtype)) << shape.head_dim;  // k is turned in the cache alone
       EXPECT_LT(relative_error(gpu.cache.keys, plain.cache.keys), tolerance(dtype)) << shape.head_dim;
       EXPECT_TRUE(at::equal(gpu.cache.values.cpu(), plain.cache.values)) << shape.head_dim;
       const at::Tensor expected = decode_attention(plain.q, plain.cache, plain.rows, 0.2);
