@@ -15,6 +15,9 @@ void refuse_foreign_keys(const Job& job, const SamplingDefaults& defaults) {
       refuse(std::string("sampling.") + name, std::string("only models that ") + owners + " have it; use auto");
   };
   const Job::Sampling& given = job.sampling;
+  if (defaults.makes == Makes::text && job.memory.offload == "text_encoder") {
+    refuse("memory.offload", "only models that make pictures have a text encoder; use layers or none");
+  }
   if (defaults.makes == Makes::text) {
     foreign("steps", given.steps.has_value(), "make pictures");
     foreign("guidance", given.guidance.has_value(), "make pictures");

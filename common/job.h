@@ -65,8 +65,11 @@ struct Job {
   struct Memory {
     double fraction = 0.9;  // of the device's memory, for this process
     std::optional<bool> vae_tiling;
-    std::optional<bool> graphs;   // CUDA graphs of what is launched again and again; auto: of small shapes
-    std::optional<bool> overlap;  // prompts and pictures on a stream beside the steps; auto: on a GPU
+    std::optional<bool> graphs;            // CUDA graphs of what is launched again and again; auto: of small shapes
+    std::optional<bool> overlap;           // prompts and pictures on a stream beside the steps; auto: on a GPU
+    std::string offload = "none";          // none | text_encoder | layers: weights that stay in the host's memory
+    std::optional<std::string> allocator;  // settings of LibTorch's caching allocator; auto: its own
+    std::string on_oom = "fail";           // fail | degrade: smaller batches and tiles, and the result is marked
   } memory;
 
   struct Input {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "common/allocator_settings.h"
 #include "common/did_you_mean.h"
 #include "common/errors.h"
 #include "common/utf8.h"
@@ -128,6 +129,15 @@ Kind<std::string> dtype() {
   return {read, known.show};
 }
 
+Kind<std::string> allocator() {
+  const auto read = [](const YamlNode& node) {
+    const std::string settings = read_text(node);
+    if (const auto problem = problem_of_allocator(settings)) node.fail(*problem);
+    return settings;
+  };
+  return {read, quoted};
+}
+
 template <class T>
 Kind<std::optional<T>> or_auto(Kind<T> kind) {
   return {
@@ -139,21 +149,6 @@ template <class T>
 JobKey key(std::string_view section, std::string_view name, T& field, Kind<T> kind) {
   return {section, name, [&field, kind](const YamlNode& node) { field = kind.read(node); },
           [&field, kind] { return kind.show(field); }};
-}
-
-/// A key whose part is not built yet: its values are checked, and only the default is let through.
-template <class T>
-JobKey later(std::string_view section, std::string_view name, T only, Kind<T> kind) {
-  const auto read = [only, kind](const YamlNode& node) {
-    if (const T value = kind.read(node); value != only) {
-      node.fail(kind.show(value) + " is not available yet; only " + kind.show(only) + " is");
-    }
-  };
-  return {section, name, read, [only, kind] { return kind.show(only); }};
-}
-
-JobKey later_auto(std::string_view section, std::string_view name) {
-  return later<std::optional<std::string>>(section, name, std::nullopt, or_auto(text()));
 }
 
 }  // namespace
@@ -202,17 +197,19 @@ std::vector<JobKey> keys_of(Job& job) {
           or_auto(number_above(0, kMaxRepetitionPenalty))),
 
       key("memory", "fraction", memory.fraction, number_above(0, 1)),
-      {"memory", "vae_slicing",  // a unit of one image has nothing to slice
+      {"memory", "vae_slicing",
        [](const YamlNode& node) {
-         if (!or_auto(flag()).read(node).value_or(true)) node.fail("false is not available yet; use auto or true");
+         if (!or_auto(flag()).read(node).value_or(true)) {
+           node.fail("false is not available: pictures are always decoded one at a time; use auto or true");
+         }
        },
        [] { return "auto"; }},
       key("memory", "vae_tiling", memory.vae_tiling, or_auto(flag())),
       key("memory", "graphs", memory.graphs, or_auto(flag())),
       key("memory", "overlap", memory.overlap, or_auto(flag())),
-      later<std::string>("memory", "offload", "none", choice({"none"}, {"text_encoder", "layers"})),
-      later_auto("memory", "allocator"),
-      later<std::string>("memory", "on_oom", "fail", choice({"fail"}, {"degrade"})),
+      key("memory", "offload", memory.offload, choice({"none", "text_encoder", "layers"})),
+      key("memory", "allocator", memory.allocator, or_auto(allocator())),
+      key("memory", "on_oom", memory.on_oom, choice({"fail", "degrade"})),
 
       key("input", "prompts", input.prompts, path()),
       key("input", "image_root", input.image_root, or_auto(path())),

@@ -5,6 +5,7 @@
 
 #include "common/errors.h"
 #include "common/files.h"
+#include "common/offload_cost.h"
 #include "common/stage_split.h"
 
 namespace trireme {
@@ -101,9 +102,11 @@ DeviceLimits nominal_limits(const std::string& device_name) {
     DeviceLimits limits;
   };
   // Links: NVLink where the card has it (measured between two H200s: docs/performance.md), else PCIe.
-  constexpr Known kKnown[] = {{"H200", {139.8 * kGiB, 300e9, 40e-6}},   {"H100", {79.2 * kGiB, 300e9, 40e-6}},
-                              {"A100", {79.2 * kGiB, 200e9, 40e-6}},    {"A10", {22.5 * kGiB, 20e9, 50e-6}},
-                              {"RTX 4090", {23.5 * kGiB, 20e9, 50e-6}}, {"cpu", {0, 2e9, 200e-6}}};
+  // From the host: PCIe 5 or 4, sixteen lanes, less a tenth or two.
+  constexpr Known kKnown[] = {
+      {"H200", {139.8 * kGiB, 300e9, 40e-6, 55e9}},   {"H100", {79.2 * kGiB, 300e9, 40e-6, 55e9}},
+      {"A100", {79.2 * kGiB, 200e9, 40e-6, 25e9}},    {"A10", {22.5 * kGiB, 20e9, 50e-6, 25e9}},
+      {"RTX 4090", {23.5 * kGiB, 20e9, 50e-6, 25e9}}, {"cpu", {0, 2e9, 200e-6, 5e9}}};
   for (const Known& known : kKnown) {
     if (device_name.find(known.name) != std::string::npos) return known.limits;
   }
@@ -196,17 +199,24 @@ double Strategy::largest_memory() const {
 }
 
 std::vector<Strategy> strategies(const StrategyInput& input) {
-  const UnitCost cost = unit_cost(input.shape, input.items, input.batch, input.rates, input.scale);
+  const UnitCost plain = unit_cost(input.shape, input.items, input.batch, input.rates, input.scale);
+  const OffloadCost offload = offload_cost(input.shape, input.offload);
+  const double host_rate = input.limits.host_bytes_per_second;
   const int units = (static_cast<int>(input.items.size()) + input.batch - 1) / input.batch;
   const double crossing = crossing_bytes(input.shape, input.items, input.batch);
   std::vector<Strategy> all;
-  for (int stages = 1; stages <= std::min(input.ranks, cost.layers); ++stages) {
+  for (int stages = 1; stages <= std::min(input.ranks, plain.layers); ++stages) {
     if (input.ranks % stages != 0) continue;
     Strategy one;
     one.stages = stages;
     one.replicas = input.ranks / stages;
+    const int sharing = stages == 1 && !input.shape.language ? std::min(kUnitsAVisit, units) : 1;
+    const UnitCost cost = with_copies(plain, offload, host_rate, std::max(1, sharing));
     one.cuts = cut_by_cost(cost, stages);
     one.memory = stage_memory(input.shape, input.items, input.batch, one.cuts);
+    for (std::size_t i = 0; i < one.memory.size(); ++i) {
+      one.memory[i].weights -= saved_bytes(offload, one.cuts[i], one.cuts[i + 1]);
+    }
     const double room = input.limits.memory_bytes * input.memory_fraction;
     one.fits = room <= 0 || one.largest_memory() <= room;
     one.transfer_seconds =

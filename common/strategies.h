@@ -17,6 +17,7 @@ namespace trireme {
 struct DeviceLimits {
   double memory_bytes = 0;
   double link_bytes_per_second = 0, link_latency_seconds = 0;
+  double host_bytes_per_second = 0;  // of copies from locked host memory
 };
 /// Of devices known by name, else of an H100.
 DeviceLimits nominal_limits(const std::string& device_name);
@@ -67,6 +68,7 @@ struct StrategyInput {
   int ranks = 1;
   std::optional<int> micro_batches;
   double memory_fraction = 0.9;
+  std::string offload = "none";
   DeviceRates rates;
   DeviceLimits limits;
   PhaseScale scale;

@@ -92,6 +92,10 @@ std::string closing_table(const Summary& summary) {
             static_cast<unsigned long long>(summary.failed), static_cast<unsigned long long>(summary.made()),
             summary.seconds, ranks.size(), summary.items_per_second(), summary.text ? "requests" : "images");
   text += summary.text ? print(", %.1f tokens/s\n", summary.tokens_per_second()) : "\n";
+  if (summary.degraded > 0) {
+    text += print("# %llu degraded: memory was short, their bits may differ\n",
+                  static_cast<unsigned long long>(summary.degraded));
+  }
   text += print("# %-10s %12s %12s %12s\n", "phase", "min s/rank", "avg s/rank", "max s/rank");
   for (std::size_t i = 0; i < kRankPhases.size(); ++i) {
     const Spread seconds = spread_of(summary, static_cast<RankPhase>(i));

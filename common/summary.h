@@ -48,6 +48,7 @@ struct Summary {
   std::string policy, carrier;                    // "nccl", "mpi" or "self"
   std::map<std::string, std::string> facts;       // versions, device model
   std::uint64_t total = 0, done = 0, failed = 0;  // items, with those of earlier jobs
+  std::uint64_t degraded = 0;                     // of those done: memory was short, bits may differ
   double work_seconds = 0;                        // from the first entry into the layers to the last decoding's end
   double latency_seconds = 0;                     // mean of a unit, from its first work to its last
   double seconds = 0;                             // of this job, from the first scatter to the last result on disk

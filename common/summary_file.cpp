@@ -78,6 +78,7 @@ Summary summary_of(const Json& json) {
   summary.total = items.value("total", std::uint64_t{0});
   summary.done = items.value("done", std::uint64_t{0});
   summary.failed = items.value("failed", std::uint64_t{0});
+  summary.degraded = items.value("degraded", std::uint64_t{0});
   summary.seconds = json.value("seconds", 0.0);
   summary.work_seconds = json.value("work_seconds", 0.0);
   summary.latency_seconds = json.value("latency_seconds", 0.0);
@@ -116,6 +117,7 @@ std::string to_text(const Summary& summary) {
   json["items"] = {{"total", summary.total},
                    {"done", summary.done},
                    {"failed", summary.failed},
+                   {"degraded", summary.degraded},
                    {"made_by_this_job", summary.made()}};
   json["seconds"] = summary.seconds;
   json["items_per_second"] = summary.items_per_second();

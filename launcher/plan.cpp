@@ -9,6 +9,7 @@
 #include "common/batches.h"
 #include "common/checkpoint.h"
 #include "common/errors.h"
+#include "common/offload_cost.h"
 #include "common/prompts.h"
 #include "common/stage_split.h"
 
@@ -38,6 +39,25 @@ std::string bound(const PlanResult& plan) {
   return print(
       "# a decoding step of %d rows reads %.2f GB: at least %.3f ms by bytes, %.3f ms by operations: bound by %s\n",
       in.batch, step.bytes / 1e9, bytes * 1e3, operations * 1e3, bytes >= operations ? "weights" : "products");
+}
+
+/// What the layers that stay on the host cost.
+std::string visits(const PlanResult& plan) {
+  const StrategyInput& in = plan.input;
+  const OffloadCost cost = offload_cost(in.shape, in.offload);
+  const double rate = in.limits.host_bytes_per_second;
+  if (cost.layer_bytes == 0 || rate <= 0) return "";
+  const double bytes = layers_of(in.shape) * cost.layer_bytes + cost.refiner_bytes;
+  if (in.shape.language) {
+    return print(
+        "# memory.offload: %.2f GB of layers come from the host for every token of a unit: at least %.0f ms; "
+        "this is slow, so use as large a dispatch.batch as fits\n",
+        bytes / 1e9, bytes / rate * 1e3);
+  }
+  return print(
+      "# memory.offload: %.2f GB of layers come from the host in a pass: at least %.0f ms, shared by up to %d "
+      "pictures\n",
+      bytes / 1e9, bytes / rate * 1e3, kUnitsAVisit);
 }
 
 std::string why(const PlanResult& plan, const Strategy& best) {
@@ -70,6 +90,7 @@ PlanResult make_plan(const PlanOptions& options) {
   in.ranks = options.ranks;
   in.micro_batches = job.parallel.micro_batches;
   in.memory_fraction = job.memory.fraction;
+  in.offload = job.memory.offload;
   in.rates = nominal_rates(plan.device);
   in.limits = nominal_limits(plan.device);
   if (options.memory_gib > 0) in.limits.memory_bytes = options.memory_gib * kGiB;
@@ -92,6 +113,7 @@ std::string to_text(const PlanResult& plan) {
                           plan.device.c_str(),
                           plan.measured ? "seconds of phases as an earlier run measured them" : "from sizes alone");
   out += bound(plan);
+  out += visits(plan);
   out += print("# %8s %6s %10s %9s %10s %7s %10s %9s %11s %5s  %s\n", "replicas", "stages", "GiB/rank",
                text ? "tokens/s" : "images/s", "seconds", "fill %", "imbalance %", "transfer %", "efficiency", "fits",
                "layers of each stage");

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <c10/core/AllocatorConfig.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
@@ -10,11 +11,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -133,6 +136,7 @@ std::string bus_id(at::Device device) {
 void configure(at::Device device, const Settings& settings) {
   at::set_num_threads(settings.threads);
   if (at::get_num_interop_threads() != 1) at::set_num_interop_threads(1);
+  if (!settings.allocator.empty()) c10::CachingAllocator::setAllocatorSettings(settings.allocator);
 
   at::Context& context = at::globalContext();
   context.setDeterministicAlgorithms(true, /*warn_only=*/false);  // an operator without such a kernel throws
@@ -243,6 +247,31 @@ void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device devic
   for (std::size_t size = kSmallest; size <= kLargestSmall; size *= 2) {
     for (std::size_t i = 0; i < kSmallOnes; ++i) held.push_back(host_buffer(size, device));
   }
+}
+
+at::Tensor locked_memory(std::size_t bytes, at::Device device) {
+  constexpr std::size_t kAlignment = 256;
+  const std::array<std::int64_t, 1> size{static_cast<std::int64_t>(bytes)};
+  if (device.is_cpu()) {
+    void* memory = std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment);
+    if (memory == nullptr) throw std::bad_alloc();
+    return at::from_blob(
+        memory, size, [](void* p) { std::free(p); }, at::TensorOptions(at::kByte));
+  }
+  void* memory = nullptr;
+  const cudaError_t error = cudaHostAlloc(&memory, bytes, cudaHostAllocDefault);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    throw Error(ExitCode::unavailable, "locking " + std::to_string(bytes >> 20) +
+                                           " MiB of host memory for weights (memory.offload): " +
+                                           cudaGetErrorString(error) + "; use fewer ranks a host, or offload: none");
+  }
+  return at::from_blob(
+      memory, size, [](void* p) { cudaFreeHost(p); }, at::TensorOptions(at::kByte));
+}
+
+void free_caches(at::Device device) {
+  if (device.is_cuda()) c10::cuda::CUDACachingAllocator::emptyCache();
 }
 
 void synchronize(at::Device device) {

@@ -38,10 +38,11 @@ std::string uuid(at::Device device);
 std::string bus_id(at::Device device);
 
 /// Once, before any tensor is made: threads, deterministic kernels, no cuDNN benchmark, cuBLAS workspaces, memory
-/// fraction.
+/// fraction, settings of the allocator (empty: its own, or those of PYTORCH_ALLOC_CONF).
 struct Settings {
   int threads = 1;
   double memory_fraction = 0.9;
+  std::string allocator = {};
 };
 void configure(at::Device device, const Settings& settings);
 
@@ -101,6 +102,13 @@ at::Tensor host_buffer(std::size_t bytes, at::Device device);
 /// Pinning memory waits for the kernels that run, so it is done before the loop: afterwards about `count` buffers of up
 /// to `bytes`, and small ones, come from LibTorch's cache. Start-up only; nothing on a CPU.
 void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device device);
+/// uint8 host memory of exactly this size that starts at a multiple of 256 bytes and stays locked where `device` is a
+/// GPU, so that copies run beside the host's work: for what lives as long as the model. Slow to make. Throws
+/// Error(unavailable) when the system does not lock so much.
+at::Tensor locked_memory(std::size_t bytes, at::Device device);
+/// Gives back memory of the device that is allocated and not in use. May wait for the device: not in the loop's usual
+/// path, only where an allocation has failed.
+void free_caches(at::Device device);
 /// Waits for all work on the device. Start-up and tests only, never in the loop.
 void synchronize(at::Device device);
 

@@ -15,6 +15,7 @@
 #include "common/input_shard.h"
 #include "common/log.h"
 #include "common/model_shape.h"
+#include "common/offload_cost.h"
 #include "common/rank_log_marker.h"
 #include "common/sha256.h"
 #include "common/slurm.h"
@@ -24,6 +25,7 @@
 #include "worker/engine/guidance_pair.h"
 #include "worker/engine/overlapped.h"
 #include "worker/engine/pipeline.h"
+#include "worker/engine/second_try.h"
 #include "worker/engine/warm_up.h"
 #include "worker/engine/whole_model.h"
 #include "worker/exchange/codec.h"
@@ -153,27 +155,45 @@ void open_log(const Job& job, const Launch& launch, int run_launch, const RunDir
   log::info("rank starts", {{"size", launch.size}, {"host", launch.host}, {"local_rank", launch.local_rank}});
 }
 
-/// memory.overlap of a rank that holds the whole model.
+/// memory.overlap of a rank that holds the whole model. Not with layers that come from the host, which units share.
 bool overlaps(const Job& job, at::Device device) {
-  return job.parallel.stages == 1 && job.parallel.guidance == 1 && job.memory.overlap.value_or(device.is_cuda());
+  return job.parallel.stages == 1 && job.parallel.guidance == 1 && job.memory.offload != "layers" &&
+         job.memory.overlap.value_or(device.is_cuda());
 }
 
-std::unique_ptr<Engine> make_engine(const Job& job, const Setup& setup, Model& model, Transport& exchange,
+/// Of such a rank. Texts share the visits of layers as rows of one unit.
+int units_at_once(const Job& job, at::Device device, Makes makes) {
+  if (job.memory.offload == "none" || makes == Makes::text || overlaps(job, device)) return 1;
+  return job.parallel.guidance > 1 ? 1 : kUnitsAVisit;
+}
+
+std::unique_ptr<Engine> make_engine(const Job& job, Makes makes, Model& model, Transport& exchange,
                                     Transport* replica) {
   if (job.parallel.stages > 1) {
     return std::make_unique<PipelineEngine>(
         model, *replica, PipelineEngine::Settings{.exchange = &exchange, .micro_batches = job.parallel.micro_batches});
   }
   if (job.parallel.guidance > 1) return std::make_unique<GuidancePairEngine>(model, *replica);
-  if (setup.pictures && overlaps(job, model.device())) return std::make_unique<OverlappedEngine>(model);
-  return std::make_unique<WholeModelEngine>(model);
+  WholeModelEngine::Settings settings;
+  settings.degrade = job.memory.on_oom == "degrade";
+  if (makes == Makes::pictures && overlaps(job, model.device())) {
+    return std::make_unique<SecondTryEngine>(std::make_unique<OverlappedEngine>(model), model, settings);
+  }
+  settings.units_at_once = static_cast<std::size_t>(units_at_once(job, model.device(), makes));
+  return std::make_unique<WholeModelEngine>(model, settings);
 }
 
-/// In a pipeline as many units are under way at once as keep all stages busy, and one a stage that is decoded.
-Dispatcher::Settings dispatch_settings(const Job& job) {
+/// In a pipeline as many units are under way at once as keep all stages busy, and one a stage that is decoded. Units
+/// that enter together wait for each other, so that as many more are in hand.
+Dispatcher::Settings dispatch_settings(const Job& job, at::Device device, Makes makes) {
   const int stages = job.parallel.stages;
-  const int at_once = stages == 1 ? 1 : job.parallel.micro_batches.value_or(stages + 1) + stages;
-  return {job.dispatch.policy, job.dispatch.queue_depth, at_once};
+  if (stages > 1) {
+    return {job.dispatch.policy, job.dispatch.queue_depth, job.parallel.micro_batches.value_or(stages + 1) + stages};
+  }
+  const int at_once = units_at_once(job, device, makes);
+  std::optional<int> depth = job.dispatch.queue_depth;
+  if (!depth && at_once > 1) depth = 2 * at_once;
+  return {job.dispatch.policy, depth, at_once};
 }
 
 /// An item as those to come, without pictures to look at; none when the model makes texts: their sizes are pictures'.
@@ -235,7 +255,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   const Job job = read_job(arguments, shard);
   const std::optional<double> stop_at = launch.rank == 0 ? stop_time(job) : std::nullopt;
   const at::Device device = device::choose(launch.local_rank);
-  device::configure(device, {job.parallel.threads, job.memory.fraction});
+  device::configure(device, {job.parallel.threads, job.memory.fraction, job.memory.allocator.value_or("")});
   const c10::InferenceMode inference;  // no autograd bookkeeping
   // The ring of a pipeline, and the steps of a picture, go before what runs beside them.
   const device::StreamGuard stream(device, /*high_priority=*/job.parallel.stages > 1 || overlaps(job, device));
@@ -302,7 +322,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
                       {"carrier_bytes", transport->carrier_memory()}});
 
   Exchange exchange(*transport, {.layout = layout, .replica = replica.get()});
-  const std::unique_ptr<Engine> engine = make_engine(job, setup, *loaded.model, *transport, replica.get());
+  const std::unique_ptr<Engine> engine = make_engine(job, setup.makes(), *loaded.model, *transport, replica.get());
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
   LoopParts parts{*transport, exchange, *engine,      nullptr,
@@ -332,8 +352,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
 
   Coordinator::Work work = remaining_work(plan, *directory);
   const ModelShape shape = read_model_shape(plan.checkpoint.family, job.model.path, dtype);
-  Dispatcher dispatcher(dispatch_settings(job), work_of(work.units, shape, nominal_rates(device::name(device))),
-                        layout.replicas());
+  Dispatcher dispatcher(dispatch_settings(job, device, setup.makes()),
+                        work_of(work.units, shape, nominal_rates(device::name(device))), layout.replicas());
   Writers writers(sink_settings(job, setup, dtype), output ? std::vector<std::string_view>() : sinks);
   Coordinator coordinator({exchange, dispatcher, directory->journal(), writers}, std::move(work));
   Monitor monitor({job, launch, layout, plan, pipeline, *directory, *transport, exchange, coordinator, start_up},

@@ -59,11 +59,33 @@ void refuse_idle_ranks(const Job& job, const Plan& plan) {
   if (!guided && !plan.items.empty()) refuse("no item has guidance, so that half of the ranks would be idle");
 }
 
+/// Ranks that share a unit would have to agree on how it is made.
+void refuse_to_degrade_shared_units(const Job& job) {
+  if (job.memory.on_oom != "degrade" || (job.parallel.stages == 1 && job.parallel.guidance == 1)) return;
+  throw ConfigError(job.file.string() +
+                    ": memory.on_oom: degrade is for ranks that each have the whole model; use fail " +
+                    "with parallel.stages or parallel.guidance above 1");
+}
+
+void refuse_what_weights_on_the_host_exclude(const Job& job) {
+  const auto refuse = [&](const std::string& key, const std::string& fact) {
+    throw ConfigError(job.file.string() + ": " + key + ": true and memory.offload: " + job.memory.offload + ": " +
+                      fact + "; use auto or false");
+  };
+  if (job.memory.offload == "none") return;
+  if (job.memory.graphs.value_or(false)) refuse("memory.graphs", "a graph needs weights that stay where they are");
+  if (job.memory.offload == "layers" && job.memory.overlap.value_or(false)) {
+    refuse("memory.overlap", "pictures enter together to share the visits of layers");
+  }
+}
+
 }  // namespace
 
 Plan make_plan(const Job& job, const std::string& dtype, const std::string& device_name,
                const std::optional<InputShard>& shard) {
   Plan plan;
+  refuse_to_degrade_shared_units(job);
+  refuse_what_weights_on_the_host_exclude(job);
   plan.checkpoint = inspect(job);
   plan.items = read_items(job, plan.checkpoint.defaults);
   refuse_idle_ranks(job, plan);

@@ -84,7 +84,8 @@ sampling: {width: 64, height: 8192, steps: 9, guidance: 4.5, negative_prompt: 'n
            images_per_prompt: 3, cfg_truncation: 0.5, cfg_normalization: 1, shift: 6, sampler: midpoint,
            system_prompt: "be brief", max_new_tokens: 7, temperature: 0.7, top_k: 0, top_p: 0.5,
            repetition_penalty: 1.05}
-memory: {fraction: 1, vae_slicing: true, vae_tiling: false, graphs: false, overlap: true}
+memory: {fraction: 1, vae_slicing: true, vae_tiling: false, graphs: false, overlap: true, offload: layers,
+         allocator: "expandable_segments:True,max_split_size_mb:512", on_oom: degrade}
 input: {prompts: prompts.txt, image_root: model}
 output: {directory: out, images: none, png_metadata: false, tensors: true}
 monitor: {interval_seconds: 0.5}
@@ -110,6 +111,9 @@ limits: {max_attempts: 1, stall_timeout_seconds: 2.5}
   EXPECT_EQ(job.memory.vae_tiling, false);
   EXPECT_EQ(job.memory.graphs, false);
   EXPECT_EQ(job.memory.overlap, true);
+  EXPECT_EQ(job.memory.offload, "layers");
+  EXPECT_EQ(job.memory.allocator, "expandable_segments:True,max_split_size_mb:512");
+  EXPECT_EQ(job.memory.on_oom, "degrade");
   EXPECT_EQ(job.output.images, "none");
   EXPECT_EQ(job.limits.stall_timeout_seconds, 2.5);
 }
@@ -152,11 +156,25 @@ TEST_F(JobFile, ReadsASplitAsAListOrBehindSet) {
 }
 
 TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
-  for (const char* override : {"model.dtype=fp8", "memory.vae_slicing=false", "memory.offload=layers",
-                               "memory.allocator=native", "memory.on_oom=degrade"}) {
-    EXPECT_THAT(set_error(override), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
-  }
+  EXPECT_THAT(set_error("model.dtype=fp8"), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
   EXPECT_THAT(set_error("model.dtype=float16"), AllOf(HasSubstr("black pictures"), HasSubstr("use bfloat16")));
+}
+
+TEST_F(JobFile, TakesSettingsOfTheAllocatorThatChangeNoBits) {
+  for (const char* settings : {"expandable_segments:True", "garbage_collection_threshold:0.8,max_split_size_mb:21"}) {
+    EXPECT_EQ(load(small_, {std::string("memory.allocator=") + settings}).memory.allocator, settings);
+  }
+  EXPECT_EQ(load(small_, {"memory.allocator=auto"}).memory.allocator, std::nullopt);
+  const auto error = [&](const std::string& settings) { return set_error("memory.allocator=" + settings); };
+  EXPECT_THAT(error("max_split_size_mb:20"), HasSubstr("max_split_size_mb:20: must be a whole number from 21"));
+  EXPECT_THAT(error("max_split_size_mb:5e2"), HasSubstr("must be a whole number"));
+  EXPECT_THAT(error("max_split_size_mb"), HasSubstr("must be a whole number"));
+  EXPECT_THAT(error("expandable_segments:true"), HasSubstr("must be True or False"));
+  EXPECT_THAT(error("garbage_collection_threshold:1"), HasSubstr("must be between 0 and 1"));
+  EXPECT_THAT(error("expandable_segment:True"), HasSubstr("did you mean"));
+  EXPECT_THAT(error("expandable_segments:True,expandable_segments:False"), HasSubstr("twice"));
+  EXPECT_THAT(error("expandable_segments:True,"), HasSubstr("unknown setting ''"));
+  EXPECT_THAT(error("backend:cudaMallocAsync"), HasSubstr("memory.fraction"));
 }
 
 TEST_F(JobFile, RefusesValuesOutOfRange) {
@@ -192,6 +210,9 @@ TEST_F(JobFile, RefusesValuesOutOfRange) {
                                "memory.fraction=0",
                                "memory.fraction=1.01",
                                "memory.vae_tiling=yes",
+                               "memory.vae_slicing=false",
+                               "memory.offload=cpu",
+                               "memory.on_oom=retry",
                                "output.tensors=on",
                                "output.tensors=1",
                                "output.images=jpeg",

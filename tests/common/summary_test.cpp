@@ -66,6 +66,14 @@ TEST(Summary, HasTheStepsOfTheStartInOrder) {
             R"({"libraries":0.5,"MPI":0.25,"first result":1.0})");
 }
 
+TEST(Summary, SaysHowManyResultsAreDegraded) {
+  Summary summary = two_ranks();
+  EXPECT_EQ(closing_table(summary).find("degraded"), std::string::npos);
+  summary.degraded = 3;
+  EXPECT_EQ(nlohmann::json::parse(to_text(summary))["items"]["degraded"], 3);
+  EXPECT_NE(closing_table(summary).find("# 3 degraded: memory was short"), std::string::npos);
+}
+
 TEST(Summary, BalanceIsMeanOverMaximumOfTheBusyTime) { EXPECT_DOUBLE_EQ(two_ranks().balance(), 3.5 / 4); }
 
 TEST(Summary, JsonHasTotalsPhasesRanksAndTraffic) {

@@ -71,6 +71,37 @@ TEST_F(PlanTest, ChoosesStagesWhereOneRankHasNoRoomAndSaysSoWithTheNumbers) {
   EXPECT_THAT(to_text(make_plan(small)), HasSubstr("none fits"));
 }
 
+TEST_F(PlanTest, KnowsWhatWeightsOnTheHostSaveAndCost) {
+  constexpr double kGiB = 1024.0 * 1024 * 1024;
+  PlanOptions with = options(1);
+  with.memory_gib = 16;
+  EXPECT_FALSE(make_plan(with).all[0].fits);
+  with.overrides = {"memory.offload=text_encoder"};
+  const PlanResult encoder = make_plan(with);
+  EXPECT_TRUE(encoder.all[0].fits) << encoder.all[0].largest_memory() / kGiB;
+  with.memory_gib = 8;
+  EXPECT_FALSE(make_plan(with).all[0].fits);
+  with.overrides = {"memory.offload=layers"};
+  const PlanResult layers = make_plan(with);
+  EXPECT_TRUE(layers.all[0].fits) << layers.all[0].largest_memory() / kGiB;
+  EXPECT_GT(layers.all[0].memory.at(0).weights, 0);
+  EXPECT_GE(encoder.all[0].seconds, make_plan(options(1)).all[0].seconds);
+  EXPECT_THAT(to_text(layers), HasSubstr("GB of layers come from the host in a pass"));
+  PlanOptions one_picture = with;
+  write_file(folder_ / "prompts.txt", "one\n");
+  EXPECT_GT(make_plan(one_picture).all[0].seconds, layers.all[0].seconds / 32 * 1.2) << "nobody shares its visits";
+}
+
+TEST_F(PlanTest, SaysThatDecodingFromTheHostIsSlow) {
+  write_file(folder_ / "job.yaml", "model: {path: " + std::string(TRIREME_SOURCE_DIR) +
+                                       "/bench/shapes/qwen2_5_vl_7b, weights: dummy}\ninput: {prompts: prompts.txt}\n"
+                                       "memory: {offload: layers}\noutput: {directory: " +
+                                       (folder_ / "run").string() + "}\n");
+  const PlanResult plan = make_plan(options(1));
+  EXPECT_THAT(to_text(plan), HasSubstr("for every token of a unit: at least"));
+  EXPECT_GT(plan.all[0].seconds, 2 * 128 * 13e9 / 55e9) << "13 GB a token";
+}
+
 TEST_F(PlanTest, TakesWhatAnEarlierRunMeasured) {
   std::filesystem::create_directories(folder_ / "run");
   const auto summary = [&](double denoise) {

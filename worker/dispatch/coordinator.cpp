@@ -32,7 +32,7 @@ Coordinator::Coordinator(Parts parts, Work work, std::function<double()> clock)
       totals_(static_cast<std::size_t>(parts.dispatcher.replicas())),
       records_(std::move(work.finished)) {
   for (std::size_t i = 0; i < units_.size(); ++i) place_.emplace(units_[i].index, i);
-  for (const auto& [id, record] : records_) ++(record.ok ? done_ : failed_);
+  for (const auto& [id, record] : records_) count(record);
   if (!suspects_.empty()) {
     log::info("units that were in hand at a crash run alone first", {{"units", suspects_.size()}});
     parts_.dispatcher.plan({suspects_.begin(), suspects_.end()});
@@ -193,6 +193,7 @@ bool Coordinator::take_written() {
     record.finished_seconds = writing.finished;
     record.replica = writing.replica;
     record.attempt = writing.attempt;
+    record.degraded = written->degraded;
     writing_.erase(found);
     settle(std::move(record));
   }
@@ -205,9 +206,15 @@ void Coordinator::settle(ItemRecord record) {
   } else {
     log::warning("item failed", {{"id", record.id}, {"replica", record.replica}, {"error", record.error}});
   }
-  ++(record.ok ? done_ : failed_);
+  if (record.degraded) log::warning("memory was short for an item: its bits may differ", {{"id", record.id}});
+  count(record);
   parts_.journal.item(record);
   records_.insert_or_assign(record.id, std::move(record));
+}
+
+void Coordinator::count(const ItemRecord& record) {
+  ++(record.ok ? done_ : failed_);
+  degraded_ += record.degraded ? 1 : 0;
 }
 
 bool Coordinator::take_returned() {

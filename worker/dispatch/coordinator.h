@@ -69,6 +69,7 @@ class Coordinator {
   /// Items of the whole input that are done or failed, in this job and before.
   std::uint64_t done() const { return done_; }
   std::uint64_t failed() const { return failed_; }
+  std::uint64_t degraded() const { return degraded_; }
   const std::vector<ReplicaTotals>& totals() const { return totals_; }
   /// What each unit of this job that came home took its replica, in no order that matters.
   const std::vector<double>& unit_seconds() const { return unit_seconds_; }
@@ -101,6 +102,7 @@ class Coordinator {
   void recall_for_the_idle();
   void watch_speed(int replica);
   void settle(ItemRecord record);
+  void count(const ItemRecord& record);
   void end_if_done();
   void keep(ResultSpan::Kind kind, int replica, std::string what, double seconds);
 
@@ -115,7 +117,7 @@ class Coordinator {
   std::set<int> slow_;  // replicas, as said in the log
   std::unordered_map<std::string, Writing> writing_;
   std::unordered_map<std::string, ItemRecord> records_;
-  std::uint64_t done_ = 0, failed_ = 0;
+  std::uint64_t done_ = 0, failed_ = 0, degraded_ = 0;
   std::unordered_map<std::uint64_t, std::uint64_t> picture_bytes_;  // of units in hand, by Unit::index
   std::uint64_t picture_bytes_sum_ = 0;
   enum class Stage { suspects, all } stage_ = Stage::suspects;

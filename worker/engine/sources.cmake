@@ -5,8 +5,10 @@ target_sources(trireme_worker_core PRIVATE
   engine/ring_entry.cpp
   engine/ring_messages.cpp
   engine/ring_results.cpp
+  engine/second_try.cpp
   engine/side_work.cpp
   engine/slot_times.cpp
+  engine/unit_in_hand.cpp
   engine/unit_items.cpp
   engine/unit_work.cpp
   engine/warm_up.cpp

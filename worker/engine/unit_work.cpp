@@ -2,11 +2,18 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/errors.h"
 
 namespace trireme {
+namespace {
+
+constexpr std::string_view kShortage = "oom: ";
+constexpr std::size_t kMostOfAReason = 300;  // bytes
+
+}  // namespace
 
 void PhaseClock::enter(Phase phase) {
   if (!marks_.empty() && marks_.back().phase == phase) return;
@@ -44,14 +51,34 @@ std::vector<Result> failed_results(const Unit& unit, const std::string& why) {
   return results;
 }
 
+std::optional<std::string> memory_shortage(const std::exception& error) {
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  if (torch == nullptr) return std::nullopt;
+  const std::string why = torch->what_without_backtrace();
+  const bool short_of_it = dynamic_cast<const c10::OutOfMemoryError*>(torch) != nullptr ||
+                           why.find("CUDA error: out of memory") != std::string::npos ||
+                           why.find("STATUS_ALLOC_FAILED") != std::string::npos;  // of cuBLAS and cuDNN
+  return short_of_it ? std::optional(why) : std::nullopt;
+}
+
+std::string shortage_text(const std::string& why) {
+  return std::string(kShortage) +
+         "out of device memory; lower the size, max_new_tokens or dispatch.batch, or set memory.offload, "
+         "memory.vae_tiling: true or memory.on_oom: degrade (" +
+         why.substr(0, std::min(why.find('\n'), kMostOfAReason)) + ")";
+}
+
+bool tells_of_shortage(const std::string& error) { return error.starts_with(kShortage); }
+
 std::optional<std::string> failure_of(const std::function<void()>& work) {
   try {
     work();
   } catch (const ItemError& e) {
     return e.what();
-  } catch (const c10::OutOfMemoryError& e) {
-    return std::string("out of device memory: lower the size, or set memory.vae_tiling: true (") +
-           e.what_without_backtrace() + ")";
+  } catch (const std::exception& e) {
+    const auto shortage = memory_shortage(e);
+    if (!shortage) throw;
+    return shortage_text(*shortage);
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 // What engines share about one unit: where its phases begin in the stream, what it comes to when it fails, and which
 // exceptions are an item's and not the job's.
 
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -40,6 +41,13 @@ class PhaseClock {
 
 /// The items of a failed unit all fail with the same reason.
 std::vector<Result> failed_results(const Unit& unit, const std::string& why);
+
+/// Why, when it was thrown because the device has no memory left.
+std::optional<std::string> memory_shortage(const std::exception& error);
+/// Why items fail for which memory was short, and what would be right: one line.
+std::string shortage_text(const std::string& why);
+/// Such a line.
+bool tells_of_shortage(const std::string& error);
 
 /// Runs `work`; returns why the unit fails, if it does. Errors of the program pass through.
 std::optional<std::string> failure_of(const std::function<void()>& work);

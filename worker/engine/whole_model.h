@@ -1,15 +1,18 @@
 #pragma once
 // The engine of a rank that holds the whole model: one unit at a time enters the device's queue, the next one begins
-// while the last slices of the one before are still in flight. An item of a batch that can't be made fails alone: the
-// unit begins again without it.
+// while the last slices of the one before are still in flight. Where layers come from the host (memory.offload) some
+// units enter together, and each takes a layer before the next one comes. A unit for which memory was short begins
+// again when it is alone on the device, whose unused memory has been freed.
 
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include "common/errors.h"
 #include "worker/device.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/unit_in_hand.h"
 
 namespace trireme {
 
@@ -18,6 +21,9 @@ class WholeModelEngine final : public Engine {
   struct Settings {
     std::size_t slices_in_flight = 8;  // a slice is about a hundred launches, a stream holds about a thousand
     std::chrono::microseconds pass_budget{5000};  // host time of one call of progress
+    std::size_t units_at_once = 1;
+    bool degrade = false;       // memory.on_oom
+    bool tried_before = false;  // memory was short for the units once already
   };
   WholeModelEngine(Model& model, Settings settings);
   explicit WholeModelEngine(Model& model) : WholeModelEngine(model, Settings{}) {}
@@ -34,23 +40,24 @@ class WholeModelEngine final : public Engine {
   std::vector<Span> spans() const override { return spans_; }
 
  private:
-  struct InHand;  // a unit that has begun
-  void begin_next();
-  void begin(InHand& unit);
+  bool fill();
+  void take_up(std::unique_ptr<UnitInHand> unit);
+  std::size_t choose();
   void run_slice();
-  void plan_more(InHand& unit);
-  void fail(InHand& unit, const std::string& why);
-  void fail_one(InHand& unit, const ItemError& error);
-  Finished finished(InHand& unit) const;
-  void keep_spans(const InHand& unit);
+  void set_aside(std::size_t place);
+  void complete(std::size_t place);
+  void keep_spans(const UnitInHand& unit);
   bool collect();
 
   Model& model_;
   const Settings settings_;
   std::deque<Unit> waiting_;
-  std::unique_ptr<InHand> current_;                 // its slices are being enqueued
-  std::deque<std::unique_ptr<InHand>> completing_;  // all enqueued, not all done
-  std::deque<device::Event> in_flight_;             // one a slice
+  std::deque<std::unique_ptr<UnitInHand>> short_;       // memory was short: they go on one by one
+  std::vector<std::unique_ptr<UnitInHand>> current_;    // their slices are being enqueued
+  std::deque<std::unique_ptr<UnitInHand>> completing_;  // all enqueued, not all done
+  int layer_ = kResident;                               // Slice::layer of the last slice that had one
+  std::uint64_t at_work_ = 0;                           // index of the unit that had the last slice
+  std::deque<device::Event> in_flight_;                 // one a slice
   std::deque<Finished> finished_;
   std::uint64_t slices_done_ = 0, tokens_done_ = 0;
   PhaseSeconds seconds_{};

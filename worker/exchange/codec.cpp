@@ -7,11 +7,11 @@
 namespace trireme::codec {
 namespace {
 
-constexpr std::uint8_t kVersion = 3;
+constexpr std::uint8_t kVersion = 4;
 constexpr std::uint64_t kAlignment = 64;
 // The least that an entry takes in its encoding: bounds for counts.
 constexpr std::size_t kSmallestUnit = 20, kSmallestItem = 156, kSmallestMessage = 16, kSmallestPart = 13,
-                      kSmallestImage = 32, kSmallestResult = 27, kSmallestTensor = 17;
+                      kSmallestImage = 32, kSmallestResult = 28, kSmallestTensor = 17;
 
 std::uint64_t aligned(std::uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -244,6 +244,7 @@ Bytes encode_header(const Finished& finished) {
   for (const Result& result : finished.results) {
     out.text(result.id);
     out.text(result.error);
+    out.number<std::uint8_t>(result.degraded);
     out.number<std::uint8_t>(result.picture.defined());
     if (result.picture.defined()) write(out, result.picture);
     out.number<std::uint64_t>(result.tensors.size());
@@ -263,6 +264,7 @@ Result read_result(wire::Reader& in, Cutter& cutter) {
   Result result;
   result.id = in.text();
   result.error = in.text();
+  result.degraded = in.number<std::uint8_t>() != 0;
   if (in.number<std::uint8_t>() != 0) {
     const Shape shape = read_shape(in, cutter.size());
     if (shape.dtype != at::kByte || shape.sizes.size() != 3) in.fail("a picture of [height, width, 3] uint8");

@@ -31,13 +31,16 @@ namespace trireme {
 /// encode: prompt or pictures; prefill and decode: tokens of a language model; denoise and decode: a picture.
 enum class Phase { encode, prefill, denoise, decode };
 
-inline constexpr int kEveryHalf = -1;
+inline constexpr int kEveryHalf = -1, kResident = -1;
 
 /// About one transformer block of work: enqueued on a GPU, run on a CPU. Throws ItemError when an item can't be made.
 struct Slice {
   Phase phase;
   std::function<void()> run;
   int half = kEveryHalf;  // of `begin`: only passes of this half need it
+  /// The place, in a unit's order, of the layer that comes from the host for it (memory.offload); kResident: none.
+  /// Units in hand that wait for the same one can share its visit.
+  int layer = kResident;
 };
 using Slices = std::vector<Slice>;
 
@@ -49,6 +52,7 @@ struct Result {
   std::map<std::string, at::Tensor> tensors;  // float32 or int64, by their names on disk; only when asked for
   std::optional<SavedFiles> saved;            // files are written already: picture and tensors are not set
   std::optional<TextResult> text;             // what was written; its seconds are the engine's to fill in
+  bool degraded = false;                      // memory forced a smaller batch or tiles: bits may differ
   /// What can only be done once the device is done with the unit, such as reading a copy on the host: the engine calls
   /// it then, once.
   std::function<void(Result&)> complete;
@@ -73,6 +77,8 @@ class Session {
   at::Tensor state;                       // latents [C, h, w] float32
   std::array<at::Tensor, 2> predictions;  // what `leave` made of each half and `advance` joins, like `state`
   std::vector<at::Tensor> side;           // what goes along with `hidden` to the last stage (Crossing::side)
+  /// Set by the engine where memory was short: `finish` decodes in tiles, halved in each direction so many times.
+  int halved_tiles = 0;
 
  protected:
   explicit Session(Unit u) : unit(std::move(u)) {}

@@ -8,11 +8,9 @@
 
 namespace trireme {
 
-/// Of all slots, in `dtype`.
-std::uint64_t bytes_of(const PartParameters& wanted, at::ScalarType dtype);
-
 /// Rank 0 prints the share of each stage where there are several. Throws ConfigError there, with the numbers, when a
-/// rank's parameters are more than memory.fraction of its memory; the other ranks then wait until the job is aborted.
+/// rank's parameters are more than memory.fraction of its memory, or what the ranks of a host keep there for
+/// memory.offload is more than that of the host's; the other ranks then wait until the job is aborted.
 void require_room(const PartParameters& wanted, const ModelSettings& settings, const Layers& own, Transport& transport);
 
 }  // namespace trireme

@@ -146,6 +146,7 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
   summary.total = subject_.plan.items.size();
   summary.done = subject_.coordinator.done();
   summary.failed = subject_.coordinator.failed();
+  summary.degraded = subject_.coordinator.degraded();
   summary.seconds = ranks.at(0).loop_seconds;
   summary.start_up = subject_.start_up.steps();
   if (first_result_) summary.start_up.emplace_back("first result", *first_result_);

@@ -36,6 +36,14 @@ void CaptionEncoder::want(Parameters& parameters) {
   parameters.skip("lm_head.", "no text is generated");
 }
 
+void CaptionEncoder::keep_on_host(Parameters& parameters, WeightStream& weights) {
+  if (!weights.active()) return;
+  parameters.keep_on_host(prefix_ + "embed_tokens.");
+  for (std::size_t i = 0; i < decoder_.layer_count(); ++i) {
+    weights.add_layer(static_cast<int>(i), parameters, prefix_ + "layers." + std::to_string(i) + ".");
+  }
+}
+
 at::Tensor CaptionEncoder::tokenize(const std::string& text) const {
   return to_tensor(tokenizer_.encode_templated(text, static_cast<std::size_t>(kMaxCaptionTokens)));
 }

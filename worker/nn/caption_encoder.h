@@ -11,6 +11,7 @@
 #include "worker/nn/decoder.h"
 #include "worker/weights/parameters.h"
 #include "worker/weights/part_config.h"
+#include "worker/weights/weight_stream.h"
 
 namespace trireme::nn {
 
@@ -23,6 +24,8 @@ class CaptionEncoder {
   CaptionEncoder(const PartConfig& part, std::string prefix, Tokenizer tokenizer);
 
   void want(Parameters& parameters);
+  /// Weights stay on the host: layer i is key i of `weights`; embeddings are looked up there, by ids on the host.
+  void keep_on_host(Parameters& parameters, WeightStream& weights);
   std::int64_t feature_dim() const { return decoder_.config().hidden; }
 
   /// Ids of the text with what the tokenizer puts around it, at most 512: the tail of a longer one is lost, as in the

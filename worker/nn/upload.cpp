@@ -5,7 +5,7 @@
 namespace trireme::nn {
 
 at::Tensor upload(const at::Tensor& host, at::Device device) {
-  if (device.is_cpu()) return host;
+  if (host.device() == device) return host;
   return host.contiguous().pin_memory().to(device, /*non_blocking=*/true);
 }
 

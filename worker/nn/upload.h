@@ -5,8 +5,8 @@
 
 namespace trireme::nn {
 
-/// A copy of `host` on `device`, enqueued on the current stream; on a CPU device `host` itself. The pinned copy comes
-/// from ATen's caching host allocator, which reuses it only after the transfer.
+/// A copy of `host` on `device`, enqueued on the current stream; `host` itself if it is there already. The pinned copy
+/// comes from ATen's caching host allocator, which reuses it only after the transfer.
 at::Tensor upload(const at::Tensor& host, at::Device device);
 
 }  // namespace trireme::nn

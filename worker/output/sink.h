@@ -41,6 +41,7 @@ struct Written {
   std::optional<TextResult> text;
   double seconds = 0;  // to encode, write and sync
   std::string error;   // why the item failed; empty: done
+  bool degraded = false;
 };
 
 class Sink {

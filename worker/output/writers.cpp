@@ -37,6 +37,7 @@ void Writers::submit(Item item, Result result) {
   Work work{std::move(result), {}};
   work.written.item = std::move(item);
   work.written.error = work.result.error;
+  work.written.degraded = work.result.degraded;
   work.written.text = std::move(work.result.text);
   if (const auto& saved = work.result.saved) {
     work.written.picture = saved->picture;

@@ -21,7 +21,8 @@ LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::functio
   };
   const auto give = [take = std::move(take)](const at::Tensor& image) { take(image.squeeze(0).to(at::kFloat)); };
 
-  const std::optional<Tiling> tiling = choose_tiling(vae_.config(), latents.height, latents.width, tiling_);
+  const std::optional<Tiling> tiling =
+      choose_tiling(vae_.config(), latents.height, latents.width, tiling_, latents.halved_tiles);
   if (!tiling) {
     decode(scaled);
     steps.push_back([decoding, give] { give(std::exchange(*decoding, {})); });

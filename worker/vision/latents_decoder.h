@@ -24,6 +24,7 @@ class LatentsDecoder {
   struct Latents {
     std::int64_t height = 0, width = 0;
     std::function<at::Tensor()> get;  // [C, height, width] in the compute dtype; asked for in a step, not before
+    int halved_tiles = 0;             // memory is short: Session::halved_tiles
   };
   using Steps = std::vector<std::function<void()>>;
   /// `take` gets the image [3, H, W] float32, before clamping, in the last step.

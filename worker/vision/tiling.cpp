@@ -26,15 +26,16 @@ void blend(const at::Tensor& before, const at::Tensor& tile, std::int64_t dimens
 }  // namespace
 
 std::optional<Tiling> choose_tiling(const AutoencoderConfig& config, std::int64_t height, std::int64_t width,
-                                    std::optional<bool> wanted) {
-  const std::int64_t factor = config.factor();
+                                    std::optional<bool> wanted, int halved) {
+  const std::int64_t factor = config.factor(), pixels = config.sample_size >> halved;
   Tiling tiling;
-  tiling.tile = config.sample_size / factor;
+  tiling.tile = std::max<std::int64_t>(1, pixels / factor);
+  if (halved > 0) wanted = true;
   if (!wanted.value_or(height * width * factor * factor > kLargestWhole)) return std::nullopt;
   if (height <= tiling.tile && width <= tiling.tile) return std::nullopt;
   tiling.stride = static_cast<std::int64_t>(static_cast<double>(tiling.tile) * (1 - kOverlap));
-  tiling.blend_pixels = static_cast<std::int64_t>(static_cast<double>(config.sample_size) * kOverlap);
-  tiling.keep_pixels = config.sample_size - tiling.blend_pixels;
+  tiling.blend_pixels = static_cast<std::int64_t>(static_cast<double>(pixels) * kOverlap);
+  tiling.keep_pixels = pixels - tiling.blend_pixels;
   tiling.rows = (height + tiling.stride - 1) / tiling.stride;
   tiling.columns = (width + tiling.stride - 1) / tiling.stride;
   return tiling;

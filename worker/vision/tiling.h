@@ -21,9 +21,9 @@ struct Tiling {
 };
 
 /// Nothing = decode in one piece. `wanted`: memory.vae_tiling; auto tiles pictures above 1536 x 1536 pixels. A picture
-/// that fits in one tile is never cut.
+/// that fits in one tile is never cut. `halved`: tiles are wanted, and smaller: halved in each direction so many times.
 std::optional<Tiling> choose_tiling(const AutoencoderConfig& config, std::int64_t height, std::int64_t width,
-                                    std::optional<bool> wanted);
+                                    std::optional<bool> wanted, int halved = 0);
 
 /// The part of latents [1, C, h, w] that tile (row, column) decodes.
 at::Tensor cut_tile(const Tiling& tiling, const at::Tensor& latents, std::int64_t row, std::int64_t column);

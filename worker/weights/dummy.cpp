@@ -26,6 +26,15 @@ at::Generator make_generator(at::Device device) {
   return at::detail::createCPUGenerator();
 }
 
+/// Drawn on the generator's device wherever `part` is: the same values on the host as on the device.
+void fill_randomly(const at::Tensor& part, const at::Generator& generator) {
+  if (part.device() == generator.device()) {
+    part.normal_(0, 0.02, generator);
+  } else {
+    part.copy_(at::empty(part.sizes(), part.options().device(generator.device())).normal_(0, 0.02, generator));
+  }
+}
+
 }  // namespace
 
 LoadReport make_dummy_weights(const PartParameters& wanted, at::ScalarType dtype, at::Device device) {
@@ -37,7 +46,7 @@ LoadReport make_dummy_weights(const PartParameters& wanted, at::ScalarType dtype
     for (const Parameters::Want& want : parameters.wants()) {
       if (want.shape.size() >= 2) {
         generator.set_current_seed(hash(part + "/" + want.name + "/" + std::to_string(want.first_row)));
-        filled_part(want).normal_(0, 0.02, generator);
+        fill_randomly(filled_part(want), generator);
       } else {
         filled_part(want).fill_(want.name.ends_with("bias") ? 0 : 1);
       }

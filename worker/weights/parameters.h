@@ -17,8 +17,22 @@ struct SlotPart {
   std::int64_t rows = 0, columns = 0;  // of the whole slot; columns 0: those of the tensor
 };
 
+/// Slots whose storage is one piece of the host's memory (pinned where the device is a GPU), so that one copy brings
+/// all of them to the device: a layer of a WeightStream.
+struct HostLayer {
+  const void* chain = nullptr;  // layers of one chain share their room on the device
+  struct Slot {
+    at::Tensor* tensor = nullptr;
+    std::int64_t offset = 0;  // bytes, in `block`
+  };
+  std::vector<Slot> slots;
+  at::Tensor block;  // uint8
+};
+
 class Parameters {
  public:
+  /// Where a slot's storage is: the model's device; the host, where the values are used; or a layer on the host.
+  enum class Home : std::uint8_t { device, host, layer };
   struct Want {
     std::string name;                 // in the file
     std::vector<std::int64_t> shape;  // of the tensor in the file
@@ -26,6 +40,8 @@ class Parameters {
     std::int64_t rows = 0;            // = shape[0]: the whole tensor (a scalar or vector counts its elements)
     at::Tensor* slot = nullptr;       // becomes a contiguous tensor of its own, in the compute dtype, on the device
     SlotPart part;                    // rows 0: the slot is what is taken of the tensor
+    Home home = Home::device;
+    HostLayer* layer = nullptr;  // of Home::layer
   };
   struct Skip {
     std::string prefix, reason;  // tensors the family never uses: "norm_final." "not used by the model"
@@ -40,6 +56,10 @@ class Parameters {
                  at::Tensor* slot);
   /// Tensors whose name starts with `prefix` are listed in the log and not read.
   void skip(std::string prefix, std::string reason);
+
+  /// Of what is wanted so far, that whose name starts with `prefix` is in the host's memory, the slots in `layer` if
+  /// that is not null. Throws Error(internal) when there is none.
+  void keep_on_host(const std::string& prefix, HostLayer* layer = nullptr);
 
   const std::vector<Want>& wants() const { return wants_; }
   const std::vector<Skip>& skips() const { return skips_; }

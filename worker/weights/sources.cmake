@@ -8,4 +8,5 @@ target_sources(trireme_worker_core PRIVATE
   weights/parameters.cpp
   weights/part_config.cpp
   weights/read_ahead.cpp
-  weights/storage.cpp)
+  weights/storage.cpp
+  weights/weight_stream.cpp)

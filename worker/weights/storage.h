@@ -22,6 +22,13 @@ at::Tensor filled_part(const Parameters::Want& want);
 void for_each_slot(const PartParameters& wanted,
                    const std::function<void(const Parameters::Want&, const std::vector<std::int64_t>&)>& visit);
 
+struct ParameterBytes {
+  std::uint64_t device = 0;  // with the room in which layers from the host take turns
+  std::uint64_t host = 0;
+};
+/// What `allocate_parameters` and the streams of weights will take.
+ParameterBytes count_bytes(const PartParameters& wanted, at::ScalarType dtype);
+
 /// Gives every slot its storage; the bytes of all.
 std::uint64_t allocate_parameters(const PartParameters& wanted, at::ScalarType dtype, at::Device device);
 

@@ -1,4 +1,9 @@
-add_executable(engine_tests engine/guidance_pair_test.cpp engine/overlapped_test.cpp engine/whole_model_test.cpp)
+add_executable(engine_tests
+  engine/guidance_pair_test.cpp
+  engine/overlapped_test.cpp
+  engine/second_try_test.cpp
+  engine/shared_visits_test.cpp
+  engine/whole_model_test.cpp)
 target_precompile_headers(engine_tests REUSE_FROM trireme_worker_core)
 target_link_libraries(engine_tests PRIVATE trireme_strict GTest::gmock GTest::gtest_main)
 add_test(NAME engine_tests COMMAND engine_tests)

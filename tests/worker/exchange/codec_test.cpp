@@ -45,6 +45,7 @@ Finished two_results() {
   done.tensors["caption"] = at::empty({0, 8}, at::kFloat);
   done.tensors["input_ids"] = at::arange(3, at::kLong);
   done.saved = SavedFiles{{"images/a.png", "0a", 70}, {"tensors/a.safetensors", "0b", 1ull << 40}, 0.5};
+  done.degraded = true;
   done.text = TextResult{"a café", {5, 151645}, FinishReason::length, 12, 0.25, 1.5};
   finished.results = {done, Result{"b", "the size is odd", {}, {}}};
   return finished;

@@ -16,3 +16,8 @@ add_executable(newbie_image_tests models/newbie_image_pipeline_test.cpp models/n
 target_link_libraries(newbie_image_tests PRIVATE trireme_worker_golden)
 add_test(NAME newbie_image_tests COMMAND newbie_image_tests)
 set_tests_properties(newbie_image_tests PROPERTIES TIMEOUT 300)
+
+add_executable(offload_tests models/offload_test.cpp models/qwen2_5_vl_golden.cpp models/run_model.cpp)
+target_link_libraries(offload_tests PRIVATE trireme_worker_golden)
+add_test(NAME offload_tests COMMAND offload_tests)
+set_tests_properties(offload_tests PROPERTIES TIMEOUT 300)

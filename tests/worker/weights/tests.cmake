@@ -6,7 +6,8 @@ add_executable(weights_tests
   weights/part_config_test.cpp
   weights/read_ahead_test.cpp
   weights/split_wants.cpp
-  weights/split_wants_test.cpp)
+  weights/split_wants_test.cpp
+  weights/weight_stream_test.cpp)
 target_link_libraries(weights_tests PRIVATE trireme_strict GTest::gtest_main)
 target_precompile_headers(weights_tests PRIVATE <ATen/ATen.h> <gtest/gtest.h>)
 add_test(NAME weights_tests COMMAND weights_tests)

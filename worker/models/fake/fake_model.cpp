@@ -61,7 +61,8 @@ class FakeModel final : public Model {
 
   void layers(Session& session, int, Layers range, Slices& slices) override {
     for (int layer = range.first; layer < range.last; ++layer) {
-      slices.push_back({Phase::denoise, [&s = cast(session), layer, part = range.part(layer)] {
+      slices.push_back({Phase::denoise, [this, &s = cast(session), layer, part = range.part(layer)] {
+                          memory_.refuse(s.item().id, s.directives.oom);
                           if (attends(part)) attend(s, layer);
                           if (feeds_forward(part)) feed_forward(s, layer);
                         }});
@@ -101,6 +102,7 @@ class FakeModel final : public Model {
     slices.push_back(
         {Phase::decode, [this, &s = cast(session), &results] {
            const Item& item = s.item();
+           memory_.refuse(item.id + " decode", s.directives.oom_decode);
            const at::Tensor rgb = s.state.slice(0, 0, 3).unsqueeze(0);
            const at::Tensor image = at::upsample_nearest2d(rgb, {item.height, item.width}).squeeze(0);
            Result result;
@@ -141,6 +143,7 @@ class FakeModel final : public Model {
 
   const bool tensors_;
   const Stage stage_;
+  ShortMemory memory_;
 };
 
 }  // namespace

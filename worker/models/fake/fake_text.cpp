@@ -88,8 +88,12 @@ class FakeTextModel final : public Model {
   void layers(Session& session, int, Layers range, Slices& slices) override {
     FakeTextSession& s = cast(session);
     for (int layer = range.first; layer < range.last; ++layer) {
-      slices.push_back({s.phase(), [&s] {
-                          for (const Row& row : s.rows) row.directives.act(row.item.id, 1.0 / (s.passes * kLayers));
+      slices.push_back({s.phase(), [this, &s] {
+                          for (const Row& row : s.rows) {
+                            ShortMemory::refuse_if(s.rows.size() > row.directives.oom_above);
+                            memory_.refuse(row.item.id, row.directives.oom);
+                            row.directives.act(row.item.id, 1.0 / (s.passes * kLayers));
+                          }
                         }});
     }
   }
@@ -153,6 +157,7 @@ class FakeTextModel final : public Model {
   }
 
   const bool tensors_;
+  ShortMemory memory_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "worker/diffusion/noise.h"
 #include "worker/models/newbie_image/session.h"
 #include "worker/models/newbie_image/text_conditioning.h"
+#include "worker/models/streamed.h"
 #include "worker/nn/patches.h"
 #include "worker/nn/upload.h"
 #include "worker/vision/latents_decoder.h"
@@ -28,11 +29,15 @@ class NewbieImage final : public Model {
         stage_(settings.stage),
         text_(files),
         transformer_(transformer_config(PartConfig(files, "transformer"))),
-        vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling) {
+        vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling),
+        encoder_weights_(device_, settings.job.memory.offload != "none", kEncodingPlaces),
+        layer_weights_(device_, settings.job.memory.offload == "layers", kPassPlaces) {
     check_fit(files);
     if (stage_.first()) text_.want(wanted);
     transformer_.want(wanted["transformer"], stage_);
     if (stage_.last() || !tensors_) vae_.want(wanted["vae"], PartConfig(files, "vae"));
+    if (stage_.first()) text_.keep_on_host(wanted, encoder_weights_);
+    if (layer_weights_.active()) keep_layers_on_host(wanted["transformer"]);
   }
 
   at::Device device() const override { return device_; }
@@ -54,12 +59,14 @@ class NewbieImage final : public Model {
   void check_fit(const ModelFiles& files) const;
   void check_item(const Item& item) const;
   void begin_half(const Item& item, Half& half, const std::string& caption, const std::string& prompt) const;
-  void encode(NewbieSession& session, int half, bool keep_features, Slices& slices) const;
+  void keep_layers_on_host(Parameters& parameters);
+  void encode(NewbieSession& session, int half, bool keep_features, Slices& slices);
   const at::Tensor& condition(const NewbieSession& session, Half& half) const;
   bool sends_features(const Half& part, const NewbieSession& session) const;
   void take_side(NewbieSession& session, Half& part) const;
   Result make_result(NewbieSession& session, const at::Tensor& image) const;
-  std::size_t refiners() const { return static_cast<std::size_t>(transformer_.config().refiners); }
+  int refiners() const { return static_cast<int>(transformer_.config().refiners); }
+  int refiner_key(int i) const { return i - refiners(); }
 
   at::Device device_;
   at::ScalarType dtype_;
@@ -68,6 +75,7 @@ class NewbieImage final : public Model {
   TextConditioning text_;
   Transformer transformer_;
   LatentsDecoder vae_;
+  WeightStream encoder_weights_, layer_weights_;  // memory.offload; those of noise refiners have keys below 0
 };
 
 void NewbieImage::check_fit(const ModelFiles& files) const {
@@ -118,22 +126,37 @@ void NewbieImage::begin_half(const Item& item, Half& half, const std::string& ca
   half.rope = {nn::upload(rope.caption, device_), nn::upload(rope.image, device_), nn::upload(rope.all, device_)};
   if (!stage_.first()) return;
   half.encoding = text_.gemma().decoder().begin(at::arange(ids.size(0), at::kLong), device_);
-  half.ids = nn::upload(ids, device_);
+  half.ids = encoder_weights_.active() ? ids : nn::upload(ids, device_);
   half.pooling = text_.jina().begin(text_.jina().tokenize(prompt), device_);
 }
 
-void NewbieImage::encode(NewbieSession& session, int which, bool keep_features, Slices& slices) const {
+/// In the order of a pass. The few refiners of captions stay: they run once a unit.
+void NewbieImage::keep_layers_on_host(Parameters& parameters) {
+  const std::string& prefix = transformer_.config().names.prefix;
+  for (int i = 0; i < refiners() && stage_.first(); ++i) {
+    layer_weights_.add_layer(refiner_key(i), parameters, prefix + "noise_refiner." + std::to_string(i) + ".");
+  }
+  const Layers own = own_layers();
+  for (int i = own.first; i < own.last; ++i) {
+    layer_weights_.add_layer(i, parameters, prefix + "layers." + std::to_string(i) + ".");
+  }
+}
+
+void NewbieImage::encode(NewbieSession& session, int which, bool keep_features, Slices& slices) {
   const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), which}); };
+  const auto layer = [&](int key, std::function<void()> run) {
+    slices.push_back(streamed(encoder_weights_, key, {Phase::encode, std::move(run), which}));
+  };
   Half& half = session.parts[static_cast<std::size_t>(which)];
   const nn::Decoder& gemma = text_.gemma().decoder();
   const JinaTower& jina = text_.jina();
-  slice([&gemma, &half] { half.features = gemma.embed(half.ids); });
+  slice([this, &gemma, &half] { half.features = nn::upload(gemma.embed(half.ids), device_); });
   for (std::size_t i = 0; i < gemma.layer_count(); ++i) {
-    slice([&gemma, &half, i] { half.features = gemma.layer(i, half.features, half.encoding); });
+    layer(static_cast<int>(i), [&gemma, &half, i] { half.features = gemma.layer(i, half.features, half.encoding); });
   }
   slice([&jina, &half] { half.pooled = jina.embed(half.pooling); });
   for (std::size_t i = 0; i < jina.layer_count(); ++i) {
-    slice([&jina, &half, i] { half.pooled = jina.layer(i, half.pooled, half.pooling); });
+    layer(text_.jina_key(i), [&jina, &half, i] { half.pooled = jina.layer(i, half.pooled, half.pooling); });
   }
   slice([this, &jina, &half, keep_features] {
     half.pooled = transformer_.embed_pooled(jina.pool(half.pooled, half.pooling));
@@ -143,7 +166,7 @@ void NewbieImage::encode(NewbieSession& session, int which, bool keep_features, 
     half.ids.reset();
     if (!keep_features) half.features.reset();
   });
-  for (std::size_t i = 0; i < refiners(); ++i) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(refiners()); ++i) {
     slice([this, &half, i] { half.caption = transformer_.context_refiner(i, half.caption, half.rope.caption); });
   }
 }
@@ -192,10 +215,11 @@ void NewbieImage::enter(Session& session, int half, Slices& slices) {
   NewbieSession& s = cast(session);
   Half& part = s.parts[static_cast<std::size_t>(half)];
   slices.push_back({Phase::denoise, [this, &s] { s.hidden = transformer_.embed_image(s.state.to(dtype_)); }});
-  for (std::size_t i = 0; i < refiners(); ++i) {
-    slices.push_back({Phase::denoise, [this, &s, &part, i] {
-                        s.hidden = transformer_.noise_refiner(i, s.hidden, part.rope.image, condition(s, part));
-                      }});
+  for (int i = 0; i < refiners(); ++i) {
+    const auto run = [this, &s, &part, i] {
+      s.hidden = transformer_.noise_refiner(static_cast<std::size_t>(i), s.hidden, part.rope.image, condition(s, part));
+    };
+    slices.push_back(streamed(layer_weights_, refiner_key(i), {Phase::denoise, run}));
   }
   slices.push_back({Phase::denoise, [this, &s, &part] {
                       s.hidden = at::cat({part.caption, s.hidden});
@@ -210,10 +234,11 @@ void NewbieImage::layers(Session& session, int half, Layers range, Slices& slice
   Half& part = s.parts[static_cast<std::size_t>(half)];
   if (!stage_.first()) slices.push_back({Phase::denoise, [this, &s, &part] { take_side(s, part); }});
   for (int i = range.first; i < range.last; ++i) {
-    slices.push_back({Phase::denoise, [this, &s, &part, i, layer_part = range.part(i)] {
-                        s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all,
-                                                      condition(s, part), layer_part);
-                      }});
+    const auto run = [this, &s, &part, i, layer_part = range.part(i)] {
+      s.hidden =
+          transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all, condition(s, part), layer_part);
+    };
+    slices.push_back(streamed(layer_weights_, i, {Phase::denoise, run}));
   }
 }
 
@@ -285,7 +310,7 @@ void NewbieImage::finish(Session& session, Slices& slices, std::vector<Result>& 
   NewbieSession& s = cast(session);
   const TokenGrid& grid = s.parts[0].grid;
   const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
-                                        [this, &s] { return s.state.to(dtype_); }};
+                                        [this, &s] { return s.state.to(dtype_); }, s.halved_tiles};
   const auto take = [this, &s, &results](const at::Tensor& image) { results.push_back(make_result(s, image)); };
   for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
 }

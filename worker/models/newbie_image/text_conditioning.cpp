@@ -49,6 +49,14 @@ void TextConditioning::want(PartParameters& wanted) {
   jina_.want(wanted["clip_model"]);
 }
 
+void TextConditioning::keep_on_host(PartParameters& wanted, WeightStream& weights) {
+  gemma_.keep_on_host(wanted["text_encoder"], weights);
+  const std::string layers = jina_.config().prefix + "encoder.layers.";
+  for (std::size_t i = 0; i < jina_.layer_count(); ++i) {
+    weights.add_layer(jina_key(i), wanted["clip_model"], layers + std::to_string(i) + ".");
+  }
+}
+
 std::string TextConditioning::positive(const std::string& system_prompt, const std::string& prompt) {
   return system_prompt + prompt;
 }

@@ -19,6 +19,9 @@ class TextConditioning {
   explicit TextConditioning(const ModelFiles& files);
 
   void want(PartParameters& wanted);
+  /// Layers stay on the host, Gemma's with their numbers as keys and Jina's behind them; Jina's embeddings do not.
+  void keep_on_host(PartParameters& wanted, WeightStream& weights);
+  int jina_key(std::size_t layer) const { return static_cast<int>(gemma_.decoder().layer_count() + layer); }
   const nn::CaptionEncoder& gemma() const { return gemma_; }
   const JinaTower& jina() const { return jina_; }
 

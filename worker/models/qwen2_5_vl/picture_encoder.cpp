@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "worker/models/streamed.h"
 #include "worker/nn/upload.h"
 #include "worker/vision/picture.h"
 
@@ -24,13 +25,25 @@ PictureSize size_for(const at::Tensor& pixels, const PatchConfig& patches, const
 
 }  // namespace
 
-PictureEncoder::PictureEncoder(const ModelFiles& files, const VisionConfig& config, at::Device device, bool keep_pixels)
-    : patches_(patch_config(files)), config_(config), tower_(config), device_(device), keep_pixels_(keep_pixels) {
+PictureEncoder::PictureEncoder(const ModelFiles& files, const VisionConfig& config, const Settings& settings)
+    : patches_(patch_config(files)),
+      config_(config),
+      tower_(config),
+      device_(settings.device),
+      keep_pixels_(settings.keep_pixels),
+      block_weights_(settings.device, settings.blocks_on_host, kEncodingPlaces) {
   if (patches_.patch != config.patch || patches_.temporal != config.temporal || patches_.merge != config.merge) {
     throw Error(ExitCode::bad_data,
                 files.folder.string() +
                     ": the preprocessor's config and config.json disagree about patch_size, temporal_patch_size or "
                     "merge_size");
+  }
+}
+
+void PictureEncoder::want(Parameters& parameters, const std::string& prefix) {
+  tower_.want(parameters, prefix);
+  for (std::size_t i = 0; i < tower_.block_count(); ++i) {
+    block_weights_.add_layer(static_cast<int>(i), parameters, prefix + "blocks." + std::to_string(i) + ".");
   }
 }
 
@@ -46,13 +59,15 @@ void PictureEncoder::embed(const ImageFile& file, Picture& picture) const {
 }
 
 // The first slice is the host's work; the device meanwhile has the picture before.
-void PictureEncoder::encode(const ImageFile& file, std::size_t item, Picture& picture, Slices& slices) const {
+void PictureEncoder::encode(const ImageFile& file, std::size_t item, Picture& picture, Slices& slices) {
   slices.push_back({Phase::encode, [this, &file, &picture, item] { on_item(item, [&] { embed(file, picture); }); }});
   for (std::size_t first = 0; first < tower_.block_count(); first += kBlocksPerSlice) {
     slices.push_back({Phase::encode, [this, &picture, first] {
                         const std::size_t last = std::min(first + kBlocksPerSlice, tower_.block_count());
                         for (std::size_t i = first; i < last; ++i) {
-                          picture.features = tower_.block(i, picture.features, picture.pass);
+                          block_weights_.visit(static_cast<int>(i), [&] {
+                            picture.features = tower_.block(i, picture.features, picture.pass);
+                          });
                         }
                       }});
   }

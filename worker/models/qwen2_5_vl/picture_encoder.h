@@ -7,19 +7,24 @@
 #include "worker/models/qwen2_5_vl/session.h"
 #include "worker/models/qwen2_5_vl/vision_tower.h"
 #include "worker/vision/patches.h"
+#include "worker/weights/weight_stream.h"
 
 namespace trireme::qwen2_5_vl {
 
 class PictureEncoder {
  public:
-  /// `keep_pixels`: Picture::pixel_values stay. Throws Error(bad_data) when the preprocessor's patches are not the
-  /// tower's.
-  PictureEncoder(const ModelFiles& files, const VisionConfig& config, at::Device device, bool keep_pixels);
-  void want(Parameters& parameters, const std::string& prefix) { tower_.want(parameters, prefix); }
+  struct Settings {
+    at::Device device;
+    bool keep_pixels;     // Picture::pixel_values stay
+    bool blocks_on_host;  // memory.offload: layers
+  };
+  /// Throws Error(bad_data) when the preprocessor's patches are not the tower's.
+  PictureEncoder(const ModelFiles& files, const VisionConfig& config, const Settings& settings);
+  void want(Parameters& parameters, const std::string& prefix);
 
   /// Appends the slices that encode the picture, which must keep its address. They throw ItemError for a file that
   /// can't be used, with its name and `item`.
-  void encode(const ImageFile& file, std::size_t item, Picture& picture, Slices& slices) const;
+  void encode(const ImageFile& file, std::size_t item, Picture& picture, Slices& slices);
 
   const PatchConfig& patches() const { return patches_; }
 
@@ -31,6 +36,7 @@ class PictureEncoder {
   VisionTower tower_;
   at::Device device_;
   bool keep_pixels_;
+  WeightStream block_weights_;
 };
 
 /// Runs what concerns one item of a unit; its errors say which.

@@ -11,6 +11,7 @@
 #include "worker/models/qwen2_5_vl/picture_encoder.h"
 #include "worker/models/qwen2_5_vl/rows_note.h"
 #include "worker/models/qwen2_5_vl/session.h"
+#include "worker/models/streamed.h"
 #include "worker/nn/upload.h"
 
 namespace trireme::qwen2_5_vl {
@@ -37,11 +38,14 @@ class Qwen25Vl final : public Model {
         tensors_(settings.job.output.tensors),
         stage_(settings.stage),
         config_(read_config(files)),
-        pictures_(files, config_.vision, settings.device, settings.job.output.tensors),
+        pictures_(files, config_.vision,
+                  {settings.device, settings.job.output.tensors, settings.job.memory.offload == "layers"}),
         tokenizer_(std::make_shared<Tokenizer>(
             Tokenizer::parse(files.tokenizer_json, (files.folder / "tokenizer.json").string()))),
         decoder_(config_.text, config_.text.layers),
-        graphs_(device_, stage_.count == 1 && settings.job.memory.graphs.value_or(true), /*most=*/2) {
+        layer_weights_(device_, settings.job.memory.offload == "layers", kPassPlaces),
+        graphs_(device_, stage_.count == 1 && !layer_weights_.active() && settings.job.memory.graphs.value_or(true),
+                /*most=*/2) {
     check_fit(files);
     Parameters& parameters = wanted["model"];
     if (stage_.first()) pictures_.want(parameters, config_.vision_prefix);
@@ -49,6 +53,9 @@ class Qwen25Vl final : public Model {
                   {.embeddings = stage_.first() || (stage_.last() && config_.tied_head),
                    .layers = own_layers(),
                    .final_norm = stage_.last()});
+    for (int i = own_layers().first; i < own_layers().last; ++i) {
+      layer_weights_.add_layer(i, parameters, config_.text_prefix + "layers." + std::to_string(i) + ".");
+    }
     if (config_.tied_head) {
       parameters.skip("lm_head.", "tied to the embeddings");
     } else if (stage_.last()) {
@@ -89,7 +96,8 @@ class Qwen25Vl final : public Model {
   std::shared_ptr<const Tokenizer> tokenizer_;
   nn::Decoder decoder_;
   at::Tensor head_;
-  Graphs graphs_;  // of the steps: one a session
+  WeightStream layer_weights_;  // memory.offload
+  Graphs graphs_;               // of the steps: one a session
   std::uint64_t sessions_ = 0;
 };
 
@@ -210,9 +218,10 @@ void Qwen25Vl::layers(Session& session, int half, Layers range, Slices& slices) 
   if (s.pass == 0) {
     const nn::DecoderPass& pass = s.rows[static_cast<std::size_t>(half)].pass;
     for (int i = range.first; i < range.last; ++i) {
-      slices.push_back({Phase::prefill, [this, &s, &pass, i, part = range.part(i)] {
-                          s.hidden = decoder_.layer(static_cast<std::size_t>(i), s.hidden, pass, part);
-                        }});
+      const auto run = [this, &s, &pass, i, part = range.part(i)] {
+        s.hidden = decoder_.layer(static_cast<std::size_t>(i), s.hidden, pass, part);
+      };
+      slices.push_back(streamed(layer_weights_, i, {Phase::prefill, run}));
     }
     return;
   }
@@ -233,7 +242,10 @@ void Qwen25Vl::layers(Session& session, int half, Layers range, Slices& slices) 
     const int last = std::min(first + kStepLayersPerSlice, range.last);
     slices.push_back({Phase::decode, [this, &s, first, last, range] {
                         for (int i = first; i < last; ++i) {
-                          s.hidden = decoder_.step_layer(static_cast<std::size_t>(i), s.hidden, s.step, range.part(i));
+                          layer_weights_.visit(i, [&] {
+                            s.hidden =
+                                decoder_.step_layer(static_cast<std::size_t>(i), s.hidden, s.step, range.part(i));
+                          });
                         }
                       }});
   }

@@ -10,6 +10,7 @@
 #include "common/tokenizer/chat.h"
 #include "worker/diffusion/noise.h"
 #include "worker/graphs.h"
+#include "worker/models/streamed.h"
 #include "worker/models/z_image/session.h"
 #include "worker/nn/caption_encoder.h"
 #include "worker/nn/upload.h"
@@ -48,18 +49,22 @@ class ZImage final : public Model {
         dtype_(settings.dtype),
         tensors_(settings.job.output.tensors),
         stage_(settings.stage),
-        graphs_(settings.job.memory.graphs),
+        graphs_(settings.job.memory.offload == "none" ? settings.job.memory.graphs : false),
         step_graphs_(device_, stage_.count == 1 && graphs_.value_or(true)),
         side_graphs_(device_, graphs_.value_or(true)),
         tiling_(settings.job.memory.vae_tiling.value_or(false)),
         encoder_(make_encoder(files)),
         transformer_(transformer_config(PartConfig(files, "transformer"))),
-        vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling) {
+        vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling),
+        encoder_weights_(device_, settings.job.memory.offload != "none", kEncodingPlaces),
+        layer_weights_(device_, settings.job.memory.offload == "layers", kPassPlaces) {
     check_scheduler(PartConfig(files, "scheduler"));
     check_fit(files);
     if (stage_.first()) encoder_.want(wanted["text_encoder"]);
     transformer_.want(wanted["transformer"], stage_);
     if (stage_.last() || !tensors_) vae_.want(wanted["vae"], PartConfig(files, "vae"));
+    if (stage_.first()) encoder_.keep_on_host(wanted["text_encoder"], encoder_weights_);
+    if (layer_weights_.active()) keep_layers_on_host(wanted["transformer"]);
   }
 
   at::Device device() const override { return device_; }
@@ -83,6 +88,7 @@ class ZImage final : public Model {
   void check_unit(const Unit& unit) const;
   void begin_half(ZImageSession& session, Half& half, std::string Item::*prompt) const;
   Caption begin_caption(const TokenGrid& grid, const at::Tensor& ids) const;
+  void keep_layers_on_host(Parameters& parameters);
   void encode(ZImageSession& session, int half, bool keep_features, Slices& slices);
   const at::Tensor& adaln(ZImageSession& session) const;
   static at::Tensor guided(const ZImageSession& session);
@@ -95,6 +101,8 @@ class ZImage final : public Model {
   Slice replayed_encoding(Caption& caption, int half, const std::string& key);
   Slice replayed_forward(ZImageSession& session, int which, const std::string& key);
   at::Tensor decode_at_once(const at::Tensor& latents) const;
+  int refiners() const { return static_cast<int>(transformer_.config().refiners); }
+  int refiner_key(int i) const { return i - refiners(); }
 
   at::Device device_;
   at::ScalarType dtype_;
@@ -106,6 +114,7 @@ class ZImage final : public Model {
   nn::CaptionEncoder encoder_;
   Transformer transformer_;
   LatentsDecoder vae_;
+  WeightStream encoder_weights_, layer_weights_;  // memory.offload; those of noise refiners have keys below 0
 };
 
 void ZImage::check_fit(const ModelFiles& files) const {
@@ -185,7 +194,8 @@ Caption ZImage::begin_caption(const TokenGrid& grid, const at::Tensor& ids) cons
   const std::int64_t tokens = device_.is_cuda() ? grid.padded_caption() : ids.size(0);
   Caption caption;
   caption.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong), device_);
-  caption.ids = nn::upload(at::constant_pad_nd(ids, {0, tokens - ids.size(0)}), device_);
+  const at::Tensor padded = at::constant_pad_nd(ids, {0, tokens - ids.size(0)});
+  caption.ids = encoder_weights_.active() ? padded : nn::upload(padded, device_);
   return caption;
 }
 
@@ -213,10 +223,12 @@ void ZImage::encode_one(Caption& caption, const TokenGrid& grid, int half, bool 
   if (plain && side_graphs_.wants(key)) {
     slices.push_back(replayed_encoding(caption, half, key));
   } else {
-    slice([this, &caption] { caption.features = encoder_.decoder().embed(caption.ids); });
+    slice([this, &caption] { caption.features = nn::upload(encoder_.decoder().embed(caption.ids), device_); });
     for (std::size_t i = 0; i < encoder_.decoder().layer_count(); ++i) {
-      slice(
-          [this, &caption, i] { caption.features = encoder_.decoder().layer(i, caption.features, caption.encoding); });
+      const auto run = [this, &caption, i] {
+        caption.features = encoder_.decoder().layer(i, caption.features, caption.encoding);
+      };
+      slices.push_back(streamed(encoder_weights_, static_cast<int>(i), {Phase::encode, run, half}));
     }
   }
   slice([this, &caption, grid, keep_features] {
@@ -228,6 +240,18 @@ void ZImage::encode_one(Caption& caption, const TokenGrid& grid, int half, bool 
   });
   for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
     slice([this, &caption, i] { caption.tokens = transformer_.context_refiner(i, caption.tokens, caption.rope); });
+  }
+}
+
+/// In the order of a pass. The few refiners of captions stay: they run once a unit.
+void ZImage::keep_layers_on_host(Parameters& parameters) {
+  const std::string& prefix = transformer_.config().names.prefix;
+  for (int i = 0; i < refiners() && stage_.first(); ++i) {
+    layer_weights_.add_layer(refiner_key(i), parameters, prefix + "noise_refiner." + std::to_string(i) + ".");
+  }
+  const Layers own = own_layers();
+  for (int i = own.first; i < own.last; ++i) {
+    layer_weights_.add_layer(i, parameters, prefix + "layers." + std::to_string(i) + ".");
   }
 }
 
@@ -310,11 +334,12 @@ void ZImage::enter(Session& session, int half, Slices& slices) {
   if (part.graphed) return slices.push_back(replayed_forward(s, half, forward_key(part.grids)));
   slices.push_back(
       {Phase::denoise, [this, &s, &part] { s.hidden = transformer_.embed_image(s.state.to(dtype_), part.grids); }});
-  for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
-    slices.push_back({Phase::denoise, [this, &s, &part, i] {
-                        s.hidden = transformer_.noise_refiner(i, s.hidden, part.image_rope, adaln(s),
-                                                              pointer(part.image_rows));
-                      }});
+  for (int i = 0; i < refiners(); ++i) {
+    const auto run = [this, &s, &part, i] {
+      s.hidden = transformer_.noise_refiner(static_cast<std::size_t>(i), s.hidden, part.image_rope, adaln(s),
+                                            pointer(part.image_rows));
+    };
+    slices.push_back(streamed(layer_weights_, refiner_key(i), {Phase::denoise, run}));
   }
   slices.push_back({Phase::denoise, [this, &s, &part] {
                       s.hidden = transformer_.join(s.hidden, part.caption, part.grids);
@@ -327,10 +352,11 @@ void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
   Half& part = s.parts[static_cast<std::size_t>(half)];
   if (part.graphed) return;
   for (int i = range.first; i < range.last; ++i) {
-    slices.push_back({Phase::denoise, [this, &s, &part, i, layer_part = range.part(i)] {
-                        s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.all_rope, adaln(s),
-                                                      layer_part, pointer(part.all_rows));
-                      }});
+    const auto run = [this, &s, &part, i, layer_part = range.part(i)] {
+      s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.all_rope, adaln(s), layer_part,
+                                    pointer(part.all_rows));
+    };
+    slices.push_back(streamed(layer_weights_, i, {Phase::denoise, run}));
   }
 }
 
@@ -414,7 +440,7 @@ void ZImage::finish(Session& session, Slices& slices, std::vector<Result>& resul
   const TokenGrid& grid = s.parts[0].grids[0];
   const std::string key = "a decoding of " + std::to_string(grid.width) + "x" + std::to_string(grid.height) + " tokens";
   for (std::size_t i = 0; i < s.count(); ++i) {
-    if (small({grid}) && !tiling_ && side_graphs_.wants(key)) {
+    if (small({grid}) && !tiling_ && s.halved_tiles == 0 && side_graphs_.wants(key)) {
       const auto body = [this](const std::vector<at::Tensor>& in) { return decode_at_once(in[0]); };
       slices.push_back({Phase::decode, [this, &s, &results, key, body, i] {
                           results.push_back(make_result(s, i, side_graphs_.run(key, {s.of(s.state, i)}, body)));
@@ -422,7 +448,7 @@ void ZImage::finish(Session& session, Slices& slices, std::vector<Result>& resul
       continue;
     }
     const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
-                                          [this, &s, i] { return s.of(s.state, i).to(dtype_); }};
+                                          [this, &s, i] { return s.of(s.state, i).to(dtype_); }, s.halved_tiles};
     const auto take = [this, &s, &results, i](const at::Tensor& image) { results.push_back(make_result(s, i, image)); };
     for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
   }
