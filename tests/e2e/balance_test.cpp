@@ -53,7 +53,9 @@ TEST_P(Balance, OfMixedSizesIsNearTheBoundAndWellBeforeRoundRobin) {
   }
   EXPECT_LE(best.over_bound, 1.05);
   EXPECT_GE(best.balance, 0.97);
-  if (GetParam() > 2) EXPECT_LE(best.over_bound, 0.82 * round_robin.over_bound);
+  if (GetParam() > 2) {
+    EXPECT_LE(best.over_bound, 0.82 * round_robin.over_bound);
+  }
   std::printf("%d ranks, over the bound: predictive %.3f (balance %.3f), round_robin %.3f (balance %.3f)\n", GetParam(),
               best.over_bound, best.balance, round_robin.over_bound, round_robin.balance);
 }
