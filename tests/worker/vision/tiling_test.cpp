@@ -23,6 +23,28 @@ TEST(Tiling, IsChosenByShapeAlone) {
 
 TEST(Tiling, NeverCutsWhatFitsInOneTile) { EXPECT_FALSE(choose_tiling(released(), 128, 96, true)); }
 
+// memory.on_oom: degrade
+TEST(Tiling, HalvesTilesWhereMemoryIsShort) {
+  const Tiling once = *choose_tiling(released(), 128, 128, std::nullopt, 1),
+               twice = *choose_tiling(released(), 128, 96, false, 2);
+  EXPECT_EQ(once.tile, 64) << "of 512 pixels: a picture that fits in one tile is cut, too";
+  EXPECT_EQ(once.keep_pixels + once.blend_pixels, 512);
+  EXPECT_EQ(twice.tile, 32);
+  EXPECT_FALSE(choose_tiling(released(), 32, 32, true, 2));
+  AutoencoderConfig config;
+  config.channels = {8};  // a latent is one pixel
+  config.sample_size = 32;
+  const at::Tensor picture = at::arange(3 * 30 * 41, at::kFloat).reshape({1, 3, 30, 41});
+  const Tiling tiling = *choose_tiling(config, 30, 41, std::nullopt, 1);
+  TileJoiner joiner(tiling);
+  for (std::int64_t row = 0; row < tiling.rows; ++row) {
+    for (std::int64_t column = 0; column < tiling.columns; ++column) {
+      joiner.add(cut_tile(tiling, picture, row, column).clone());
+    }
+  }
+  EXPECT_TRUE(at::allclose(joiner.finish(), picture, 1e-6));
+}
+
 TEST(Tiling, JoinsTilesOfOnePictureBackIntoIt) {
   AutoencoderConfig config;
   config.channels = {8};  // a latent is one pixel
