@@ -9,7 +9,7 @@ void EnergyMeter::add(double seconds, std::optional<double> watts, std::optional
   if (!last_) first_seconds_ = seconds;
   if (last_ && seconds > last_->seconds) {
     std::optional<double> mean;
-    if (counter_joules && last_->counter && *counter_joules >= *last_->counter) {
+    if (counter_joules && last_->counter && *counter_joules > *last_->counter) {
       mean = (*counter_joules - *last_->counter) / (seconds - last_->seconds);
     } else if (watts && last_->watts) {
       mean = (*watts + *last_->watts) / 2;

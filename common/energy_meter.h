@@ -8,8 +8,8 @@ namespace trireme {
 
 class EnergyMeter {
  public:
-  /// In the order of time; `seconds` since the job's loop began, negative before it. `counter_joules` only grows; where
-  /// two samples have it, their difference counts, else the mean of their power.
+  /// In the order of time; `seconds` since the job's loop began, negative before it. Where `counter_joules` grew
+  /// between two samples, its difference counts, else the mean of their power.
   void add(double seconds, std::optional<double> watts, std::optional<double> counter_joules);
 
   /// From second 0 to `until`. Before the first sample and behind the last one the power is taken to be theirs. Nothing

@@ -41,6 +41,28 @@ Raster read_png(const std::filesystem::path& file) {
   return raster;
 }
 
+std::optional<std::string> png_text(const std::filesystem::path& file, std::string_view keyword) {
+  constexpr std::size_t kSignature = 8, kHead = 8, kChecksum = 4;  // bytes: of the file, of a chunk
+  std::string bytes;
+  try {
+    bytes = read_file(file, kMaxFileBytes);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  for (std::size_t at = kSignature; at + kHead <= bytes.size();) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | static_cast<unsigned char>(bytes[at + i]);
+    const std::string_view type = std::string_view(bytes).substr(at + 4, 4);
+    if (type == "IDAT" || length > bytes.size() - at - kHead) return std::nullopt;
+    const std::string_view data = std::string_view(bytes).substr(at + kHead, length);
+    if (type == "tEXt" && data.size() > keyword.size() && data.starts_with(keyword) && data[keyword.size()] == '\0') {
+      return std::string(data.substr(keyword.size() + 1));
+    }
+    at += kHead + length + kChecksum;
+  }
+  return std::nullopt;
+}
+
 std::string png_bytes(const Raster& raster, const std::string& name) {
   PngImage png;
   png.image.width = static_cast<png_uint_32>(raster.width);

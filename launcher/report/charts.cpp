@@ -121,7 +121,8 @@ namespace {
 constexpr double kLeft = 150, kWidth = 1000, kLine = 22, kThin = 8;
 constexpr std::size_t kMostLines = 8;
 
-/// The line of each bar; those that overlap by more than a twentieth of the shorter one get different ones.
+/// The line of each bar; those that overlap by more than a quarter of the shorter one get different ones: results
+/// take a moment to come home.
 std::vector<std::size_t> lines_of(const std::vector<Bar>& bars) {
   std::vector<const Bar*> last;
   std::vector<std::size_t> lines;
@@ -130,7 +131,7 @@ std::vector<std::size_t> lines_of(const std::vector<Bar>& bars) {
     if (!bar.thin) {
       const auto free = [&](const Bar* before) {
         const double overlap = before->begin + before->seconds - bar.begin;
-        return overlap <= 0.05 * std::min(before->seconds, bar.seconds) + 1e-9;
+        return overlap <= 0.25 * std::min(before->seconds, bar.seconds) + 1e-9;
       };
       while (line < last.size() && line + 1 < kMostLines && !free(last[line])) ++line;
       if (line == last.size()) last.push_back(nullptr);

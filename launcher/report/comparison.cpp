@@ -10,6 +10,7 @@
 #include "launcher/report/results_section.h"
 #include "launcher/report/run_sections.h"
 #include "launcher/report/time_account.h"
+#include "launcher/report/time_story.h"
 
 namespace trireme::report {
 namespace {

@@ -12,6 +12,7 @@ constexpr std::size_t kShort = 28;  // bytes of a cell that is not broken
 
 /// Words of a user, whatever their direction: they turn nothing around them.
 std::string isolated(std::string_view text, const char* more = "") {
+  if (text.empty()) return "";
   return std::string("<bdi dir=\"auto\"") + more + ">" + escaped(text) + "</bdi>";
 }
 
@@ -104,6 +105,7 @@ std::string figures_of(const Chapter& chapter) {
 
 std::string chapter_of(const Chapter& chapter, std::size_t number) {
   const auto anchor = [&](std::size_t section) { return "c" + std::to_string(number) + "s" + std::to_string(section); };
+  const std::string level = number == 0 ? "h2" : "h3";  // below the page's title, or the chapter's
   Writer writer;
   if (!chapter.subtitle.empty()) writer.out += "<p class=\"sub\">" + escaped(chapter.subtitle) + "</p>\n";
   writer.out += figures_of(chapter);
@@ -114,8 +116,8 @@ std::string chapter_of(const Chapter& chapter, std::size_t number) {
   writer.out += "</ul></nav>\n";
   for (std::size_t i = 0; i < chapter.sections.size(); ++i) {
     const Section& section = chapter.sections[i];
-    writer.out += "<section aria-labelledby=\"" + anchor(i) + "\">\n<h3 id=\"" + anchor(i) + "\">" +
-                  escaped(section.title) + "</h3>\n";
+    writer.out += "<section aria-labelledby=\"" + anchor(i) + "\">\n<" + level + " class=\"section\" id=\"" +
+                  anchor(i) + "\">" + escaped(section.title) + "</" + level + ">\n";
     for (const Block& block : section.blocks) std::visit(writer, block);
     writer.out += "</section>\n";
   }
@@ -161,7 +163,7 @@ std::string to_html(const Document& document) {
     if (i == 0) {
       page += chapter_of(chapter, i);
     } else {
-      page += "<details class=\"chapter\"><summary>" + escaped(chapter.title) + "</summary>\n" +
+      page += "<details class=\"chapter\"><summary><h2>" + escaped(chapter.title) + "</h2></summary>\n" +
               chapter_of(chapter, i) + "</details>\n";
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "common/errors.h"
@@ -31,6 +32,15 @@ std::string note_of(const ItemRecord& record) {
   return "";
 }
 
+/// As the picture itself says it; empty when it does not (output.png_metadata: false).
+std::string prompt_in(const std::filesystem::path& picture) {
+  const auto text = png_text(picture, "trireme");
+  if (!text) return "";
+  const auto json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("prompt") || !json["prompt"].is_string()) return "";
+  return json["prompt"].get<std::string>();
+}
+
 Thumbnail thumbnail_of(const RunRecord& run, const RunItem& item) {
   const ItemRecord& record = item.record;
   Thumbnail thumbnail{record.id, shortened(item.prompt, 600), note_of(record), {}, 0, 0};
@@ -44,6 +54,7 @@ Thumbnail thumbnail_of(const RunRecord& run, const RunItem& item) {
     thumbnail.png = png_bytes(small, record.picture.file);
     thumbnail.width = small.width;
     thumbnail.height = small.height;
+    if (item.prompt.empty()) thumbnail.prompt = shortened(prompt_in(run.folder / record.picture.file), 600);
   } catch (const Error& e) {
     thumbnail.note = e.code() == ExitCode::input_missing ? "its file is missing: " + record.picture.file
                                                          : "its file is damaged: " + record.picture.file;
@@ -51,9 +62,10 @@ Thumbnail thumbnail_of(const RunRecord& run, const RunItem& item) {
   return thumbnail;
 }
 
-std::string first_of(std::size_t shown, std::uint64_t all, const std::string& what) {
-  if (shown == all) return count(all, what) + ", in the order of the input";
-  return "The first " + std::to_string(shown) + " of " + count(all, what) + ", in the order of the input";
+std::string first_of(const RunRecord& run, std::size_t shown, const std::string& what) {
+  const std::string all = count(run.items.size(), what);
+  const std::string text = shown == run.items.size() ? all : "The first " + std::to_string(shown) + " of " + all;
+  return text + (run.in_input_order ? ", in the order of the input" : ", as they came home");
 }
 
 Gallery gallery_of(const RunRecord& run, std::size_t most) {
@@ -64,7 +76,7 @@ Gallery gallery_of(const RunRecord& run, std::size_t most) {
     gallery.pictures.push_back(thumbnail_of(run, item));
     bytes += gallery.pictures.back().png.size();
   }
-  gallery.caption = first_of(gallery.pictures.size(), run.items.size(), "picture");
+  gallery.caption = first_of(run, gallery.pictures.size(), "picture");
   return gallery;
 }
 
@@ -87,7 +99,7 @@ Answers answers_of(const RunRecord& run, std::size_t most) {
                             item.record.text ? shortened(item.record.text->text, kMostLetters) : "",
                             said_of(item.record)});
   }
-  answers.caption = first_of(answers.each.size(), run.items.size(), "answer");
+  answers.caption = first_of(run, answers.each.size(), "answer");
   return answers;
 }
 

@@ -107,6 +107,7 @@ void add_inputs(RunRecord& run, const fs::path& file) {
   std::vector<RunItem> sorted;
   for (const std::size_t i : order) sorted.push_back(std::move(run.items[i]));
   run.items = std::move(sorted);
+  run.in_input_order = true;
 }
 
 std::vector<TraceSpan> read_trace(const fs::path& file, int launch) try {
@@ -185,7 +186,7 @@ RunRecord read_run_record(const fs::path& folder) {
   }
   if (run.run_id.empty()) run.run_id = run.summary ? run.summary->run_id : run.status ? run.status->run_id : "";
   if (!run.items.empty()) {
-    attempt(run, paths.results(), "no prompts are shown; a job writes it when it ends",
+    attempt(run, paths.results(), "prompts are shown where pictures hold them; a job writes it when it ends",
             [&] { add_inputs(run, paths.results()); });
   }
   attempt(run, paths.job(), "the configuration is not known", [&] { run.job = read_file(paths.job(), kMaxJobBytes); });

@@ -36,13 +36,14 @@ struct TraceSpan {
 /// `summary`, `samples` and `spans` are those of the last job only.
 struct RunRecord {
   std::filesystem::path folder;
-  std::string name;                // of the folder
-  std::string run_id;              // empty: not known
-  StartLine start;                 // of the last job; launch 0: not known
-  bool ended = false;              // by itself
-  bool merged = false;             // from shards: its times are those of several jobs
-  std::uint64_t sent_again = 0;    // units that were handed out more than once by the last job
-  std::vector<RunItem> items;      // in the order of the input, else of the journal
+  std::string name;              // of the folder
+  std::string run_id;            // empty: not known
+  StartLine start;               // of the last job; launch 0: not known
+  bool ended = false;            // by itself
+  bool merged = false;           // from shards: its times are those of several jobs
+  std::uint64_t sent_again = 0;  // units that were handed out more than once by the last job
+  std::vector<RunItem> items;    // in the order of the input, else of the journal
+  bool in_input_order = false;
   std::optional<Summary> summary;  // a job that was killed has none
   std::optional<Status> status;    // the last sign of life
   std::vector<HistorySample> samples;

@@ -7,6 +7,7 @@
 #include "launcher/report/resources.h"
 #include "launcher/report/results_section.h"
 #include "launcher/report/time_account.h"
+#include "launcher/report/time_story.h"
 #include "launcher/report/timeline.h"
 
 namespace trireme::report {

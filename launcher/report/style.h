@@ -15,8 +15,8 @@ body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-
 "Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif}
 main{max-width:1120px;margin:0 auto;padding:24px 20px 48px}
 h1{font-size:1.7em;margin:0 0 .2em;overflow-wrap:anywhere}
-h2{font-size:1.35em;margin:1.6em 0 .3em;overflow-wrap:anywhere}
-h3{font-size:1.1em;margin:1.8em 0 .5em;padding-bottom:.2em;border-bottom:1px solid var(--line)}
+h2{font-size:1.25em;display:inline;overflow-wrap:anywhere}
+.section{display:block;font-size:1.15em;margin:1.8em 0 .5em;padding-bottom:.2em;border-bottom:1px solid var(--line)}
 p{margin:.4em 0;max-width:78ch}
 p.sub{color:var(--soft);overflow-wrap:anywhere}
 ul{margin:.4em 0;padding-left:1.3em;max-width:82ch}
@@ -72,10 +72,9 @@ pre{background:var(--card);border:1px solid var(--line);border-radius:6px;paddin
 details{margin:.6em 0}
 details.chapter{border-top:2px solid var(--line);margin-top:2em;padding-top:.6em}
 summary{cursor:pointer}
-details.chapter>summary{font-size:1.25em;font-weight:600;overflow-wrap:anywhere}
 footer{margin-top:3em;color:var(--soft);font-size:.88em;border-top:1px solid var(--line);padding-top:.8em}
 @media (max-width:560px){main{padding:14px 12px 32px}body{font-size:14px}.gallery{grid-template-columns:repeat(auto-fill,minmax(105px,1fr));gap:10px}}
-@media print{main{max-width:none;padding:0}nav{display:none}h3,figure,tr,li{break-inside:avoid}.scroll{overflow:visible}.wide{min-width:0}}
+@media print{main{max-width:none;padding:0}nav{display:none}.section,figure,tr,li{break-inside:avoid}.scroll{overflow:visible}.wide{min-width:0}}
 )css";
 
 }  // namespace trireme::report

@@ -1,8 +1,8 @@
 #pragma once
-// Where the time of a job went, in numbers and in plain words. Pure functions of what a run says.
+// Where the time of a job went, in numbers. Pure functions of what a run says.
 
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "launcher/report/run_record.h"
@@ -19,6 +19,8 @@ struct TimeShares {
 /// Nothing when the job took no time.
 std::optional<TimeShares> time_shares(const Summary& summary);
 
+/// The step of Summary::start_up that is of the loop.
+inline constexpr std::string_view kFirstResult = "first result";
 /// From the start of rank 0's process to its loop; of summaries without steps the longest loading of a rank.
 double start_seconds(const Summary& summary);
 
@@ -28,8 +30,5 @@ std::vector<double> relative_slowness(const RunRecord& run);
 
 /// Of the last job, from the last unit that came home to the end: writing.
 std::optional<double> tail_seconds(const RunRecord& run);
-
-/// Sentences, the most important one first: what took the time, and what could be done about it.
-std::vector<std::string> where_the_time_went(const RunRecord& run);
 
 }  // namespace trireme::report

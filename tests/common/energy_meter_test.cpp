@@ -50,7 +50,11 @@ TEST(EnergyMeter, SaysNothingOfAGpuThatSaidNothing) {
   EXPECT_FALSE(meter.joules(10).has_value()) << "one reading of a counter is no difference";
 }
 
-TEST(EnergyMeter, IgnoresACounterThatWentBack) {
+TEST(EnergyMeter, IgnoresACounterThatStandsStillOrWentBack) {
+  EnergyMeter still;
+  still.add(0, 100, 9000);
+  still.add(10, 100, 9000);
+  EXPECT_DOUBLE_EQ(still.joules(10).value(), 1000);
   EnergyMeter meter;
   meter.add(0, 100, 9000);
   meter.add(10, 100, 10);  // the driver was loaded again

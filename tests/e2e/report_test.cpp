@@ -68,7 +68,7 @@ TEST_F(Report, TellsWhatARunMadeAndWhereItsTimeWent) {
 
 TEST_F(Report, OfAKilledRunIsMadeFromWhatIsThere) {
   std::string prompts;
-  for (int i = 0; i < 40; ++i) prompts += "picture cost=0.2\n";
+  for (int i = 0; i < 40; ++i) prompts += "狐狸 <b>" + std::to_string(i) + "</b> cost=0.2\n";
   prepare(prompts);
   Process job = start(worker(2, "run"));
   ASSERT_TRUE(eventually([&] { return pictures("run") >= 4 && pid_of_rank("run", 1) > 0; }));
@@ -79,7 +79,30 @@ TEST_F(Report, OfAKilledRunIsMadeFromWhatIsThere) {
   EXPECT_TRUE(has(html, "summary.json is not there"));
   EXPECT_TRUE(has(html, "has not ended by itself"));
   EXPECT_TRUE(has(html, "neither finished nor failed"));
+  EXPECT_TRUE(has(html, "狐狸 &lt;b&gt;0&lt;/b&gt;")) << "the prompt stands in the picture's file, too";
   EXPECT_GE(count(html, "<img "), 3u);
+}
+
+TEST_F(Report, DrawsWhatTheDriverSaysOfEachGpu) {
+  fs::create_directory(root_ / "driver");
+  fs::create_symlink(TRIREME_FAKE_NVML, root_ / "driver/libnvidia-ml.so.1");
+  prepare("one cost=0.3\ntwo cost=0.3\nthree cost=0.3\nfour cost=0.3\n", "monitor: {interval_seconds: 0.1}\n");
+  const Ended ended = Process(worker(2, "run"),
+                              {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+                               {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+                               {"CUDA_VISIBLE_DEVICES", ""},
+                               {"LD_LIBRARY_PATH", (root_ / "driver").string()},
+                               {"FAKE_NVML", "temperature=71; temperature=91"}},
+                              root_ / "output.txt")
+                          .wait();
+  ASSERT_EQ(ended.code, 0) << ended.output;
+  ASSERT_EQ(report({"run"}, "out").code, 0);
+  const std::string html = page("out");
+  EXPECT_TRUE(has(html, "mean 71.0, most 71.0 C"));
+  EXPECT_TRUE(has(html, "mean 91.0, most 91.0 C"));
+  EXPECT_GE(count(html, "<polyline class=\"curve\""), 8u) << "four curves of each GPU";
+  EXPECT_TRUE(has(html, "gpu_temperature")) << "an alert";
+  EXPECT_TRUE(has(html, "no GPU of its ranks was found")) << "the ranks ran on the CPU: nobody's energy is theirs";
 }
 
 TEST_F(Report, ComparesRunsOfTheSmallModel) {

@@ -17,10 +17,7 @@
 namespace trireme {
 
 Monitor::Monitor(Subject subject, ProgressMode mode)
-    : subject_(subject),
-      line_(mode),
-      settled_before_(subject.coordinator.done() + subject.coordinator.failed()),
-      history_(std::make_unique<MonitorHistory>(subject.directory.paths().history(), subject.directory.launch())) {
+    : subject_(subject), line_(mode), settled_before_(subject.coordinator.done() + subject.coordinator.failed()) {
   if (mode != ProgressMode::none) std::fprintf(stderr, "trireme: %s\n", subject.start_up.to_line().c_str());
 }
 
@@ -98,12 +95,16 @@ void Monitor::write_metrics_file(const Status& status) {
 void Monitor::keep_history(const Status& status, const std::vector<Alert>& alerts) {
   const double now = unix_seconds();
   meter_energy(status, now);
-  if (!history_) return;
+  if (history_lost_) return;
   try {
+    if (!history_) {
+      const RunDirectory& directory = subject_.directory;
+      history_ = std::make_unique<MonitorHistory>(directory.paths().history(), directory.launch());
+    }
     for (const Alert& alert : alerts) history_->add(status.seconds, alert);
     history_->add(status.seconds, now, status.nodes, status.state == "ended");
   } catch (const Error& e) {  // nor to its curves
-    history_.reset();
+    history_lost_ = true;
     log::warning("no more lines in monitor.jsonl in this job", {{"cause", e.what()}});
   }
 }

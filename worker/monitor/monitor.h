@@ -62,7 +62,8 @@ class Monitor {
   double next_status_ = 0;              // seconds since the loop began
   std::optional<double> first_result_;  // the same
   bool metrics_lost_ = false;
-  std::unique_ptr<MonitorHistory> history_;    // none: writing it has failed
+  std::unique_ptr<MonitorHistory> history_;  // from the first status on
+  bool history_lost_ = false;
   std::map<std::string, EnergyMeter> meters_;  // by the GPU's uuid
   std::map<std::string, double> sampled_;      // by node: the last sample that the meters have
 };

@@ -89,6 +89,7 @@ TEST(Report, OfAKilledRunIsMadeFromItsJournal) {
   EXPECT_THAT(html, HasSubstr("Not known: the last job wrote no summary."));
   EXPECT_EQ(count(html, "<img "), 3u);
   EXPECT_THAT(html, HasSubstr("timeline of 2 replicas"));
+  EXPECT_THAT(html, HasSubstr("4 pictures, as they came home"));
 }
 
 TEST(Report, OfARunWithoutAJournalIsMadeFromItsSummary) {

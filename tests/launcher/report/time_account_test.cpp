@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "launcher/report/comparison.h"
+#include "launcher/report/time_story.h"
 #include "tests/launcher/report/run_folder.h"
 
 namespace trireme::report {
@@ -141,6 +142,10 @@ TEST(TimeAccount, OfAKilledJobIsNotKnown) {
   RunRecord run = run_of(10, 10, 10);
   run.summary.reset();
   EXPECT_THAT(all_of(run), HasSubstr("Not known: the last job wrote no summary."));
+  add_item(run, 0, 4, 5);
+  add_item(run, 1, 3, 10);
+  EXPECT_THAT(all_of(run),
+              HasSubstr("By the journal, 2 items took 7.000 s of the 20.0 s that 2 replicas had: 35.0 %."));
 }
 
 TEST(Comparison, EfficiencyIsThroughputARankOverThatOfTheFewestRanks) {
