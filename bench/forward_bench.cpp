@@ -1,5 +1,6 @@
 // One forward of each network at its exact shapes with random weights, on a hot card, beside its floor: the products
 // and attention alone, back to back, measured in the same call. forward_bench [--networks a,b] [--warm 3] [--profile]
+// [--fp8]
 // `--shapes DIR` with tiny copies of the configurations tries the program out on a CPU.
 
 #include <ATen/ATen.h>
@@ -21,6 +22,7 @@
 #include "worker/nn/patches.h"
 #include "worker/nn/upload.h"
 #include "worker/vision/autoencoder_kl.h"
+#include "worker/weights/fp8.h"
 #include "worker/weights/loader.h"
 
 namespace trireme::bench {
@@ -31,7 +33,7 @@ struct Options {
   std::string shapes = "bench/shapes";
   double warm = 3;
   int repeats = 30;
-  bool profile = false;
+  bool profile = false, fp8 = false;
 };
 
 struct Setting {
@@ -90,6 +92,7 @@ void fill(const Setting& s, const char* part, const std::function<void(Parameter
   PartParameters wanted;
   want(wanted[part]);
   make_dummy_weights(wanted, s.dtype, s.device);
+  if (s.options.fp8) hold_in_fp8(wanted);
 }
 
 Network z_image_network(const Setting& s, std::int64_t side) {
@@ -242,6 +245,7 @@ int main(int argc, char** argv) {
   app.add_option("--warm", options.warm, "seconds of repeats before measuring");
   app.add_option("--repeats", options.repeats);
   app.add_flag("--profile", options.profile, "the kernels of each forward by time, through CUPTI");
+  app.add_flag("--fp8", options.fp8, "transformers as with model.dtype: fp8; floors stay bfloat16");
   CLI11_PARSE(app, argc, argv);
   trireme::bench::run(options);
 }

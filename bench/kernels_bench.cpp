@@ -13,6 +13,7 @@
 #include "bench/gpu_timing.h"
 #include "worker/device.h"
 #include "worker/kernels/decode.h"
+#include "worker/kernels/fp8.h"
 #include "worker/kernels/gate.h"
 #include "worker/kernels/group_norm.h"
 #include "worker/kernels/norm.h"
@@ -73,6 +74,11 @@ at::Tensor plain_norm(const at::Tensor& x, const at::Tensor& weight) {
   return (wide * at::rsqrt(wide.pow(2).mean(-1, true) + 1e-5)).to(x.scalar_type()) * weight;
 }
 
+at::Tensor plain_float8(const at::Tensor& x) {
+  const at::Tensor wide = x.to(at::kFloat);
+  return (wide * (448 / wide.abs().amax(-1, true))).to(at::kFloat8_e4m3fn);
+}
+
 void rows_of_tokens(Table& table) {
   using namespace kernels;
   const std::int64_t tokens = table.size(4224), dim = 3840, wide = 10240, bytes = 2 * tokens * dim;
@@ -107,6 +113,13 @@ void rows_of_tokens(Table& table) {
       "silu times", text(tokens, wide), 3 * 2 * tokens * wide,
       [&](int i) { silu_mul(both[i].narrow(1, 0, wide), both[i].narrow(1, wide, wide)); },
       [&](int i) { at::silu(both[i].narrow(1, 0, wide)) * both[i].narrow(1, wide, wide); });
+  table.row(
+      "rows to float8", shape, bytes + tokens * dim, [&](int i) { quantise_rows(x[i]); },
+      [&](int i) { plain_float8(x[i]); });
+  table.row(
+      "silu times, to float8", text(tokens, wide), 5 * tokens * wide,
+      [&](int i) { quantise_silu_mul(both[i].narrow(1, 0, wide), both[i].narrow(1, wide, wide)); },
+      [&](int i) { plain_float8(at::silu(both[i].narrow(1, 0, wide)) * both[i].narrow(1, wide, wide)); });
   const std::vector<at::Tensor> qkv = table.tensors({tokens, 90, 128});
   const at::Tensor angle = at::randn({tokens, 64}, table.options().dtype(at::kFloat)), head = table.vector(128);
   const RopeTable turn{angle.cos(), angle.sin()};

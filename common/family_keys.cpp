@@ -18,7 +18,12 @@ void refuse_foreign_keys(const Job& job, const SamplingDefaults& defaults) {
   if (defaults.makes == Makes::text && job.memory.offload == "text_encoder") {
     refuse("memory.offload", "only models that make pictures have a text encoder; use layers or none");
   }
+  if (job.model.dtype == "fp8" && job.memory.offload == "layers") {
+    refuse("model.dtype",
+           "fp8 and memory.offload: layers: layers on the host can't be held as float8; use text_encoder");
+  }
   if (defaults.makes == Makes::text) {
+    if (job.model.dtype == "fp8") refuse("model.dtype", "fp8 is for models that make pictures; use bfloat16");
     foreign("steps", given.steps.has_value(), "make pictures");
     foreign("guidance", given.guidance.has_value(), "make pictures");
     foreign("shift", given.shift.has_value(), "make pictures");

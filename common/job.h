@@ -24,7 +24,7 @@ struct Job {
   struct Model {
     std::filesystem::path path;          // a folder that exists; empty only for the fake family
     std::string family = "auto";         // auto | fake | fake_text | z_image | newbie_image | qwen2_5_vl
-    std::optional<std::string> dtype;    // float32 | bfloat16; auto: float32 on a CPU, bfloat16 on a GPU
+    std::optional<std::string> dtype;    // float32 | bfloat16 | fp8; auto: float32 on a CPU, bfloat16 on a GPU
     std::string weights = "checkpoint";  // checkpoint | dummy
     std::string read = "once";    // once (rank 0, which broadcasts) | per_node (every rank, from its host's cache)
     std::filesystem::path cache;  // a folder on each host's own disk for copies of the shards; empty: none

@@ -63,20 +63,10 @@ Kind<fs::path> path() {
   return {read, [](const fs::path& value) { return quoted(value.string()); }};
 }
 
-std::string joined(const Words& words) {
-  std::string list;
-  for (const std::string_view word : words) list += (list.empty() ? "" : ", ") + std::string(word);
-  return list;
-}
-
-/// One of `built`; those of `later` are known and not available yet.
-Kind<std::string> choice(Words built, Words later = {}) {
+Kind<std::string> choice(Words built) {
   const auto read = [=](const YamlNode& node) {
     const std::string word = read_text(node);
     if (std::find(built.begin(), built.end(), word) != built.end()) return word;
-    if (std::find(later.begin(), later.end(), word) != later.end()) {
-      node.fail(word + " is not available yet; use " + joined(built));
-    }
     node.fail("unknown value '" + printable(word, 60) + "'" + did_you_mean(word, built));
   };
   return {read, [](const std::string& value) { return value; }};
@@ -118,7 +108,7 @@ Kind<std::vector<double>> layer_counts() {
 }
 
 Kind<std::string> dtype() {
-  const Kind<std::string> known = choice({"float32", "bfloat16"}, {"fp8"});
+  const Kind<std::string> known = choice({"float32", "bfloat16", "fp8"});
   const auto read = [=](const YamlNode& node) {
     const std::string word = read_text(node);
     if (word == "float16" || word == "fp16" || word == "half") {

@@ -46,7 +46,7 @@ struct ModelShape {
   std::optional<VisionShape> vision;
 };
 
-/// `family` as in Checkpoint; the fake families have no shape. `dtype`: float32 or bfloat16.
+/// `family` as in Checkpoint; the fake families have no shape. `dtype`: model.dtype, resolved; fp8 loads as bfloat16.
 ModelShape read_model_shape(const std::string& family, const std::filesystem::path& folder, const std::string& dtype);
 
 }  // namespace trireme

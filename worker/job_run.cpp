@@ -30,6 +30,7 @@
 #include "worker/engine/whole_model.h"
 #include "worker/exchange/codec.h"
 #include "worker/fatal.h"
+#include "worker/kernels/capability.h"
 #include "worker/loop.h"
 #include "worker/models/load.h"
 #include "worker/monitor/monitor.h"
@@ -60,7 +61,17 @@ std::string dtype_name(const Job& job, at::Device device) {
   return job.model.dtype.value_or(device.is_cuda() ? "bfloat16" : "float32");
 }
 
-at::ScalarType scalar_type(const std::string& dtype) { return dtype == "bfloat16" ? at::kBFloat16 : at::kFloat; }
+/// Of all that is not held in float8; a CPU emulates that, beside float32.
+at::ScalarType scalar_type(const std::string& dtype, at::Device device) {
+  return dtype == "bfloat16" || (dtype == "fp8" && device.is_cuda()) ? at::kBFloat16 : at::kFloat;
+}
+
+void refuse_missing_float8(const Job& job, at::Device device) {
+  if (job.model.dtype != "fp8" || device.is_cpu() || kernels::capability(device) >= 89) return;
+  throw ConfigError(job.file.string() +
+                    ": model.dtype: fp8 needs a GPU of compute capability 8.9 or newer, which the " +
+                    device::name(device) + " is not; use bfloat16");
+}
 
 /// What rank 0 found out and the others must know.
 struct Setup {
@@ -255,6 +266,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   const Job job = read_job(arguments, shard);
   const std::optional<double> stop_at = launch.rank == 0 ? stop_time(job) : std::nullopt;
   const at::Device device = device::choose(launch.local_rank);
+  refuse_missing_float8(job, device);
   device::configure(device, {job.parallel.threads, job.memory.fraction, job.memory.allocator.value_or("")});
   const c10::InferenceMode inference;  // no autograd bookkeeping
   // The ring of a pipeline, and the steps of a picture, go before what runs beside them.
@@ -308,7 +320,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   const Stage stage{layout.place_of(launch.rank) / layout.guidance, layout.stages, setup.cuts};
   const LoadedModel loaded =
       load_model({setup.family, setup.fingerprint, launch.local_rank, launch.local_size},
-                 {job, device, scalar_type(dtype), stage}, *transport, [&watchdog] { watchdog.beat(); });
+                 {job, device, scalar_type(dtype, device), stage}, *transport, [&watchdog] { watchdog.beat(); });
   start_up.done("weights", steady_seconds(), steps_of(loaded.report));
   watchdog.set_stage("warming up");
   transport->warm_up(writes_local(job) ? kSmallResult : setup.largest_result, Pattern::star);

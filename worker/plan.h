@@ -30,7 +30,7 @@ struct Plan {
   std::optional<ShardFile> shard;
 };
 
-/// Reads and checks input and checkpoint folder; touches nothing. `dtype`: float32 or bfloat16; `gpu`: the ranks have
+/// Reads and checks input and checkpoint folder; touches nothing. `dtype`: model.dtype, resolved; `gpu`: the ranks have
 /// one each.
 Plan make_plan(const Job& job, const std::string& dtype, const std::string& device_name,
                const std::optional<InputShard>& shard);

@@ -155,8 +155,8 @@ TEST_F(JobFile, ReadsASplitAsAListOrBehindSet) {
   EXPECT_THAT(to_yaml(load(small_, {"parallel.split=[8, 7.5]"})), HasSubstr("split: [8.0, 7.5]"));
 }
 
-TEST_F(JobFile, RefusesPartsThatAreNotBuilt) {
-  EXPECT_THAT(set_error("model.dtype=fp8"), AllOf(StartsWith("--set "), HasSubstr("not available yet")));
+TEST_F(JobFile, KnowsFloat8AndRefusesFloat16) {
+  EXPECT_EQ(load(small_, {"model.dtype=fp8"}).model.dtype, "fp8");
   EXPECT_THAT(set_error("model.dtype=float16"), AllOf(HasSubstr("black pictures"), HasSubstr("use bfloat16")));
 }
 

@@ -99,6 +99,19 @@ TEST_F(ZImage, IsMeasuredOnceItIsWarm) {
             std::string::npos);
 }
 
+TEST_F(ZImage, InFloat8GivesBitsOfItsOwnTheSameOnAnyRanks) {
+  const std::vector<std::string> fp8{"--set", "model.dtype=fp8"};
+  ASSERT_EQ(run(worker(1, "float32")).code, 0);
+  for (int ranks : {1, 2}) {
+    const Ended ended = run(worker(ranks, "fp8_" + std::to_string(ranks), fp8));
+    ASSERT_EQ(ended.code, 0) << ended.output;
+  }
+  const Ended equal = verify("fp8_1", "fp8_2"), different = verify("float32", "fp8_1");
+  EXPECT_EQ(equal.code, 0) << equal.output;
+  EXPECT_NE(different.code, 0) << different.output;
+  EXPECT_NE(text_of(folder("fp8_2") / "rank-00001.log").find("weights in float8"), std::string::npos);
+}
+
 TEST_F(ZImage, DamagedWeightsAreNamedBeforeAnythingIsDone) {
   namespace fs = std::filesystem;
   const fs::path copy = root_ / "model";

@@ -101,6 +101,17 @@ struct SiluMulLaunch {
 };
 cudaError_t launch_silu_mul(Element element, const SiluMulLaunch& args, cudaStream_t stream);
 
+struct QuantiseRowsLaunch {
+  const void *a, *b;  // [rows, dim]: of a, or with b of silu(a) * b
+  void* values;       // [rows, dim] float8_e4m3
+  float* scales;      // [rows]
+  std::int64_t rows, a_stride, b_stride;
+  int dim;
+};
+inline constexpr int kLargestFp8Dim = 12288;
+inline constexpr float kLargestFp8 = 448, kSmallestFp8Row = 1e-12f;  // a row below that is zeros
+cudaError_t launch_quantise_rows(Element element, const QuantiseRowsLaunch& args, cudaStream_t stream);
+
 struct GroupNormLaunch {
   const void* x;  // [images, channels, pixels], or [images, pixels, channels] when `channels_last`
   const void *weight, *bias;

@@ -2,6 +2,8 @@ target_sources(trireme_worker_core PRIVATE
   kernels/capability.cpp
   kernels/decode.cpp
   kernels/decode.cu
+  kernels/fp8.cpp
+  kernels/fp8.cu
   kernels/gate.cpp
   kernels/gate.cu
   kernels/group_norm.cpp

@@ -5,6 +5,7 @@
 #include "common/host.h"
 #include "common/steady_clock.h"
 #include "worker/models/room.h"
+#include "worker/weights/fp8.h"
 #include "worker/weights/node_cache.h"
 
 namespace trireme {
@@ -47,6 +48,7 @@ LoadedModel load_model(const ModelSource& source, const ModelSettings& settings,
   } else if (!family.starts_with("fake")) {
     loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress, load);
   }
+  if (model.dtype == "fp8") loaded.report.bytes_kept -= hold_in_fp8(wanted);
   loaded.report.cache_seconds = cache_seconds;
   loaded.report.files_seconds = build - start - cache_seconds;
   loaded.report.build_seconds = built - build;

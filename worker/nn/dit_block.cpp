@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "worker/kernels/decode.h"
-#include "worker/kernels/gate.h"
 #include "worker/kernels/norm.h"
 #include "worker/kernels/rope.h"
 #include "worker/nn/attention.h"
@@ -22,6 +21,7 @@ void DitBlock::want_attention(Parameters& parameters, const std::string& prefix,
                      dim, Bias::none);
   }
   to_out_.want(parameters, prefix + names.to_out, dim, q_rows, Bias::none);
+  for (Linear* product : {&qkv_, &to_out_}) product->allow_fp8(parameters);
   if (config.qk_norm) {
     parameters.want(prefix + names.norm_q + ".weight", {config.head_dim}, &norm_q_);
     parameters.want(prefix + names.norm_k + ".weight", {config.head_dim}, &norm_k_);
@@ -38,6 +38,7 @@ void DitBlock::want(Parameters& parameters, const std::string& prefix, const Dit
     w13_.want_joined(parameters, {{prefix + names.w1, config.feed_forward}, {prefix + names.w3, config.feed_forward}},
                      dim, Bias::none);
     w2_.want(parameters, prefix + names.w2, dim, config.feed_forward, Bias::none);
+    for (Linear* product : {&w13_, &w2_}) product->allow_fp8(parameters);
     parameters.want(prefix + names.ffn_norm1 + ".weight", {dim}, &ffn_norm1_);
     parameters.want(prefix + names.ffn_norm2 + ".weight", {dim}, &ffn_norm2_);
   }
@@ -90,8 +91,8 @@ at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, cons
     middle.norm = kernels::rms_norm(x, ffn_norm1_, eps, scale_mlp);
   }
   const at::Tensor both = w13_(middle.norm);
-  const at::Tensor fed = w2_(kernels::silu_mul(both.narrow(1, 0, config.feed_forward),
-                                               both.narrow(1, config.feed_forward, config.feed_forward)));
+  const at::Tensor fed =
+      w2_.of_silu_mul(both.narrow(1, 0, config.feed_forward), both.narrow(1, config.feed_forward, config.feed_forward));
   return kernels::add_norm(middle.sum, fed, {ffn_norm2_, gate_mlp}, eps);
 }
 

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include "worker/kernels/fp8.h"
+#include "worker/kernels/gate.h"
+
 namespace trireme::nn {
 
 void Linear::want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in, Bias with_bias) {
@@ -21,7 +24,15 @@ void Linear::want_joined(Parameters& parameters, const std::vector<Rows>& layers
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
+  if (scales.defined()) {
+    return kernels::scaled_product(kernels::quantise_rows(x), {weight, scales}, bias, x.scalar_type());
+  }
   return at::linear(x, weight.dim() == 2 ? weight : weight.flatten(1), bias);
+}
+
+at::Tensor Linear::of_silu_mul(const at::Tensor& a, const at::Tensor& b) const {
+  if (!scales.defined()) return (*this)(kernels::silu_mul(a, b));
+  return kernels::scaled_product(kernels::quantise_silu_mul(a, b), {weight, scales}, bias, a.scalar_type());
 }
 
 void Conv2d::want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in,

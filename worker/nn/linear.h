@@ -16,6 +16,7 @@ enum class Bias { none, present };
 
 struct Linear {
   at::Tensor weight, bias;  // [out, in] (a file may hold it as a 1x1 convolution, [out, in, 1, 1]); [out] or undefined
+  at::Tensor scales;        // [out, 1], of a weight in float8; else undefined
 
   /// `name` without ".weight" or ".bias".
   void want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in, Bias bias);
@@ -27,8 +28,12 @@ struct Linear {
   };
   void want_joined(Parameters& parameters, const std::vector<Rows>& layers, std::int64_t in, Bias bias,
                    std::int64_t multiple = 1);
-  /// x [.., in] -> [.., out]
+  /// The product may be one of float8 where model.dtype says so: only what takes many rows at a time gains by it.
+  void allow_fp8(Parameters& parameters) { parameters.allow_fp8(&weight, &scales); }
+  /// x [.., in] -> [.., out]; in float8: x [rows, in]
   at::Tensor operator()(const at::Tensor& x) const;
+  /// Of silu(a) * b [rows, in]: how a feed-forward ends.
+  at::Tensor of_silu_mul(const at::Tensor& a, const at::Tensor& b) const;
 };
 
 /// The next multiple from `n` on.

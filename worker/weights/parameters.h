@@ -60,13 +60,21 @@ class Parameters {
   /// Of what is wanted so far, that whose name starts with `prefix` is in the host's memory, the slots in `layer` if
   /// that is not null. Throws Error(internal) when there is none.
   void keep_on_host(const std::string& prefix, HostLayer* layer = nullptr);
+  /// With model.dtype: fp8 the matrix in `slot` is held as float8 once it is loaded, with a scale a row in `scales`;
+  /// else `scales` stays undefined.
+  void allow_fp8(at::Tensor* slot, at::Tensor* scales) { fp8_.push_back({slot, scales}); }
+  struct Fp8 {
+    at::Tensor *slot, *scales;
+  };
 
   const std::vector<Want>& wants() const { return wants_; }
+  const std::vector<Fp8>& fp8() const { return fp8_; }
   const std::vector<Skip>& skips() const { return skips_; }
 
  private:
   std::vector<Want> wants_;
   std::vector<Skip> skips_;
+  std::vector<Fp8> fp8_;
 };
 
 }  // namespace trireme

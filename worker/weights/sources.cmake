@@ -2,6 +2,7 @@ target_sources(trireme_worker_core PRIVATE
   weights/accounting.cpp
   weights/chunks.cpp
   weights/dummy.cpp
+  weights/fp8.cpp
   weights/loader.cpp
   weights/model_files.cpp
   weights/node_cache.cpp

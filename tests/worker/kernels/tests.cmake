@@ -1,6 +1,7 @@
 add_executable(kernels_tests
   kernels/compare.cpp
   kernels/decode_test.cpp
+  kernels/fp8_test.cpp
   kernels/gate_test.cpp
   kernels/group_norm_test.cpp
   kernels/norm_test.cpp
