@@ -166,6 +166,15 @@ RunRecord read_run_record(const fs::path& folder) {
   run.merged = !shards_in(folder).empty();
   attempt(run, paths.journal(), "what became of each item is not known",
           [&] { read_journal_of(run, paths.journal()); });
+  const auto add_prompts = [&] {
+    if (run.items.empty()) return;
+    attempt(run, paths.results(), "prompts are shown where pictures hold them; a job writes it when it ends",
+            [&] { add_inputs(run, paths.results()); });
+  };
+  if (run.merged) {  // all else is of the shards' jobs
+    add_prompts();
+    return run;
+  }
   attempt(run, paths.summary(), "no phases, ranks and balance; a job writes it when it ends, a killed one does not",
           [&] {
             Summary summary = read_summary(paths.summary());
@@ -185,10 +194,7 @@ RunRecord read_run_record(const fs::path& folder) {
     throw Error(ExitCode::bad_data, folder.string() + ": nothing of this run can be read: " + run.missing.front());
   }
   if (run.run_id.empty()) run.run_id = run.summary ? run.summary->run_id : run.status ? run.status->run_id : "";
-  if (!run.items.empty()) {
-    attempt(run, paths.results(), "prompts are shown where pictures hold them; a job writes it when it ends",
-            [&] { add_inputs(run, paths.results()); });
-  }
+  add_prompts();
   attempt(run, paths.job(), "the configuration is not known", [&] { run.job = read_file(paths.job(), kMaxJobBytes); });
   attempt(run, paths.history(), "no curves of nodes and GPUs", [&] { read_monitor(run, paths.history()); });
   if (is_there(paths.trace())) {
@@ -214,6 +220,7 @@ bool RunRecord::text() const {
 }
 
 std::optional<double> RunRecord::seconds() const {
+  if (merged) return std::nullopt;
   if (summary) return summary->seconds;
   double seconds = status ? status->seconds : 0;
   for (const RunItem& item : items) {

@@ -16,29 +16,32 @@ constexpr double kWorthSaying = 0.05;             // of the job's time
 constexpr double kSlow = 1.25;                    // times the others
 constexpr double kBusyCores = 90, kIdleGpu = 90;  // per cent
 
-std::string start_sentence(const Summary& summary) {
-  const double load = spread_of(summary, RankPhase::load).max;
-  if (summary.start_up.empty()) return "loading the model took " + duration(load);
-  const auto longest =
-      std::max_element(summary.start_up.begin(), summary.start_up.end(), [](const auto& a, const auto& b) {
-        return (a.first == kFirstResult ? 0 : a.second) < (b.first == kFirstResult ? 0 : b.second);
-      });
-  return "from the start of the process to the first work it took " + duration(start_seconds(summary)) +
-         ", the longest step of it: " + longest->first + " (" + duration(longest->second) + ")";
-}
-
 struct Loss {
   double share = 0;  // of the job with its start
   std::string what, remedy;
 };
 
-/// Units in hand of one replica while others had none, and the like, in the order of their size.
+Loss loss_of_start(const Summary& summary, double all) {
+  const double start = start_seconds(summary);
+  const std::string more = "more prompts in one job",
+                    nearer = more + ", model.cache on the hosts' own disks, or model.read: per_node";
+  if (summary.start_up.empty()) return {start / all, "loading the model took " + duration(start), nearer};
+  const auto [step, seconds] =
+      *std::max_element(summary.start_up.begin(), summary.start_up.end(), [](const auto& a, const auto& b) {
+        return (a.first == kFirstResult ? 0 : a.second) < (b.first == kFirstResult ? 0 : b.second);
+      });
+  return {start / all,
+          "from the start of the process to the first work it took " + duration(start) +
+              ", the longest step of it: " + step + " (" + duration(seconds) + ")",
+          step == "weights" || step == "model files" ? nearer : more};
+}
+
+/// The largest first.
 std::vector<Loss> losses_of(const RunRecord& run, const Summary& summary, const TimeShares& shares) {
-  const double start = start_seconds(summary), loop = summary.seconds, all = start + loop;
+  const double loop = summary.seconds, all = start_seconds(summary) + loop;
   const double tail = std::min(tail_seconds(run).value_or(0), loop);
   std::vector<Loss> losses;
-  losses.push_back({start / all, start_sentence(summary),
-                    "more prompts in one job, model.cache on the hosts' own disks, or model.read: per_node"});
+  losses.push_back(loss_of_start(summary, all));
   if (run.replicas() > 1 && !summary.pipeline) {
     const bool few = summary.made() < static_cast<std::uint64_t>(run.replicas());
     losses.push_back({shares.uneven * loop / all, "ranks were idle because others had more to do",
@@ -100,7 +103,8 @@ std::string bound_sentence(const RunRecord& run, const Summary& summary) {
 
 std::string slowest_sentence(const RunRecord& run) {
   const std::vector<double> slowness = relative_slowness(run);
-  if (slowness.size() < 2) return "";
+  const auto known = std::count_if(slowness.begin(), slowness.end(), [](double times) { return times > 0; });
+  if (known < 2) return "";
   const auto slowest = std::max_element(slowness.begin(), slowness.end());
   if (*slowest <= kSlow) return "Over the whole job no replica was much slower than the others.";
   return "Replica " + std::to_string(slowest - slowness.begin()) + " was the slowest: its items took " +

@@ -115,6 +115,17 @@ TEST(Report, NamesEveryFileThatIsDamagedAndGoesOn) {
   }
 }
 
+TEST(Report, OfMergedShardsHasNoTimesOfItsOwn) {
+  const RunFolder run;
+  for (const char* name : {"summary.json", "status.json", "job.yaml", "monitor.jsonl"}) run.remove(name);
+  std::filesystem::create_directory(run / "shard-00000-of-00002");
+  const std::string html = report_of(run).html;
+  EXPECT_THAT(html, HasSubstr("This run was merged from shards"));
+  EXPECT_THAT(html, Not(HasSubstr("What is missing")));
+  EXPECT_THAT(html, Not(HasSubstr("timeline of")));
+  EXPECT_EQ(count(html, "<img "), 3u);
+}
+
 TEST(Report, SaysWhichPictureIsMissing) {
   const RunFolder run;
   run.remove("images/b.png");
