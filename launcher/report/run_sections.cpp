@@ -19,7 +19,7 @@ Section time_section(const RunRecord& run) {
   std::vector<std::string> sentences = where_the_time_went(run);
   Section section{"Where the time went", {Paragraph{sentences.front(), true}}};
   sentences.erase(sentences.begin());
-  section.blocks.push_back(Bullets{std::move(sentences)});
+  if (!sentences.empty()) section.blocks.push_back(Bullets{std::move(sentences)});
   return section;
 }
 
