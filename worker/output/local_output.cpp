@@ -15,7 +15,10 @@ void LocalOutput::submit(Finished finished) {
     if (!tensor.defined()) return;
     const at::Tensor source = tensor.contiguous();
     copying.sources.push_back(source);
-    tensor = codec::download(source, copying.copied);  // the last event stands for all: one stream
+    // The last event stands for all: one stream.
+    tensor = codec::download(source.view({-1}).view(at::kByte), copying.copied)
+                 .view(source.scalar_type())
+                 .view(source.sizes());
   };
   for (Result& result : copying.finished.results) {
     to_host(result.picture);
