@@ -182,8 +182,19 @@ void PipelineEngine::announce(const ring::Slot& slot) {
   for (int stage = 1; stage < stages_; ++stage) replica_.send(stage, message);
 }
 
+/// How many descriptions behind our slot's must be here before we enqueue our half. From then on this host may stand
+/// still in the driver until the beat is over, and its peers' halves of the beat come behind those descriptions.
+std::size_t PipelineEngine::peers_wait_for() const {
+  if (first()) return 0;
+  const ring::Slot& slot = turn_->slot;
+  const bool receives = !slot.forward.empty() || (slot.rider && slot.rider->stage >= index_);
+  if (last() && !outgoing_.empty()) return static_cast<std::size_t>(index_);  // the first stage's, that far ahead
+  return receives ? 1 : 0;                                                    // the stage's in front of us
+}
+
 /// Our half of the beat: the slot comes in, what was made of the one before goes on.
 bool PipelineEngine::post_turn() {
+  if (slots_.size() < peers_wait_for()) return false;
   // The law: the description, and whatever else others wait for, has left before our half.
   if (!all_flushed(replica_, settings_.exchange)) return false;
   Turn& turn = *turn_;

@@ -3,7 +3,8 @@
 // micro-batches; one enters stage 0 again as soon as its pass has come round. Stage 0 describes slot k to every stage,
 // in slot order, before it enqueues anything of it. In beat k + s stage s enqueues one group, which receives slot k and
 // sends on what it made of slot k - 1, and then the slot's slices. A group is enqueued once its slot's description is
-// here, so no stage waits on the host for a size, and all groups of a beat meet: nothing can deadlock.
+// here, and those that its peers' groups of the beat come behind, so no stage waits on the host for a size, and all
+// groups of a beat meet even if a host stands still behind its own: nothing can deadlock.
 //
 // Units come in at the first stage. Stages take turns at decoding, where the model can do it anywhere, else the last
 // one does all: a unit's last state comes round like any other and rides on, beside whatever enters then, to the stage
@@ -64,6 +65,7 @@ class PipelineEngine final : public Engine {
   bool collect();
   bool step();
   bool begin_turn();
+  std::size_t peers_wait_for() const;
   bool post_turn();
   bool arrive();
   bool run_turn();
