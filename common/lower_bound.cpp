@@ -21,4 +21,11 @@ double lower_bound_seconds(std::vector<double> unit_seconds, int replicas) {
   return bound;
 }
 
+std::vector<double> without_overlap(std::vector<double> unit_seconds, double busy_seconds) {
+  const double all = std::accumulate(unit_seconds.begin(), unit_seconds.end(), 0.0);
+  if (all <= busy_seconds) return unit_seconds;
+  for (double& seconds : unit_seconds) seconds *= busy_seconds / all;
+  return unit_seconds;
+}
+
 }  // namespace trireme

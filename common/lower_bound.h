@@ -10,4 +10,8 @@ namespace trireme {
 /// there are more than k for each (the k + 1 shortest of the k * replicas + 1 longest). 0 without units.
 double lower_bound_seconds(std::vector<double> unit_seconds, int replicas);
 
+/// The seconds of units that were done side by side on a replica, where what two did at once counts for both: shortened
+/// in one measure until they are no more than the seconds that replicas were busy.
+std::vector<double> without_overlap(std::vector<double> unit_seconds, double busy_seconds);
+
 }  // namespace trireme

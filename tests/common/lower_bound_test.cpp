@@ -21,4 +21,11 @@ TEST(LowerBound, OfOneReplicaIsTheSumAndOfNothingIsNothing) {
   EXPECT_DOUBLE_EQ(lower_bound_seconds({}, 3), 0);
 }
 
+TEST(LowerBound, CountsWhatWasDoneSideBySideOnce) {
+  EXPECT_EQ(without_overlap({4, 2, 2}, 4), (std::vector<double>{2, 1, 1}));
+  EXPECT_EQ(without_overlap({4, 2, 2}, 9), (std::vector<double>{4, 2, 2}))
+      << "replicas are busy with other things, too";
+  EXPECT_TRUE(without_overlap({}, 1).empty());
+}
+
 }  // namespace trireme

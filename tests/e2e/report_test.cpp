@@ -60,7 +60,7 @@ TEST_F(Report, TellsWhatARunMadeAndWhereItsTimeWent) {
   EXPECT_TRUE(has(html, "CPU, all cores"));
   EXPECT_TRUE(has(html, "family: fake"));
   const auto summary = nlohmann::json::parse(text_of(folder("run") / "summary.json"));
-  EXPECT_GT(summary.at("lower_bound_seconds").get<double>(), 0.3);
+  EXPECT_GT(summary.at("lower_bound_seconds").get<double>(), 0.25) << "0.3 s of sleep by another clock";
   EXPECT_GE(summary.at("over_lower_bound").get<double>(), 1);
   EXPECT_EQ(run(worker(2, "run", {"--fresh"})).code, 3);
   EXPECT_FALSE(fs::exists(folder("run") / "report.html")) << "a fresh start removes the former run's report";

@@ -152,12 +152,14 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
   summary.start_up = subject_.start_up.steps();
   if (first_result_) summary.start_up.emplace_back("first result", *first_result_);
   summary.text = subject_.plan.checkpoint.defaults.makes == Makes::text;
+  double busy = 0;  // of all replicas
   for (const RankReport& rank : ranks) {
     // Results are those of the rank that offers them, the last of its replica.
     const int replica = subject_.layout.replica_of(rank.rank);
-    const ReplicaTotals made = rank.rank == subject_.layout.last_rank(replica)
-                                   ? subject_.coordinator.totals().at(static_cast<std::size_t>(replica))
-                                   : ReplicaTotals{};
+    const bool offers = rank.rank == subject_.layout.last_rank(replica);
+    const ReplicaTotals made =
+        offers ? subject_.coordinator.totals().at(static_cast<std::size_t>(replica)) : ReplicaTotals{};
+    if (offers) busy += rank.busy_seconds;
     RankSummary row;
     row.rank = rank.rank;
     row.host = rank.host;
@@ -180,7 +182,8 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
   }
   summary.replicas = subject_.layout.replicas();
   if (subject_.layout.stages == 1) {
-    summary.lower_bound_seconds = lower_bound_seconds(subject_.coordinator.unit_seconds(), summary.replicas);
+    summary.lower_bound_seconds =
+        lower_bound_seconds(without_overlap(subject_.coordinator.unit_seconds(), busy), summary.replicas);
   }
   add_energy(summary);
   summary.work_seconds = work_seconds(ranks);
