@@ -115,8 +115,8 @@ DeviceLimits nominal_limits(const std::string& device_name) {
 
 PhaseScale usual_scale(const ModelShape& shape, const std::string& device_name, int batch) {
   if (device_name.find("cpu") != std::string::npos) return {};
-  if (shape.language) return {.encode = 7, .prefill = 1, .decode = 1.05 + 0.1 * batch};
-  if (shape.transformer) return {.encode = 3, .denoise = 1.41, .decode = 4.5};
+  if (shape.language) return {.encode = 7, .prefill = 1, .decode = 1.43 + 0.043 * batch};
+  if (shape.transformer) return {.encode = 0.6, .denoise = 1.25, .decode = 2.4};
   return {};
 }
 
@@ -172,6 +172,9 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
       for (const auto& rank : json.at("ranks")) sum += rank.at("seconds").value(phase, 0.0);
       return sum * batch / items;
     };
+    double busy = 0;
+    for (const auto& rank : json.at("ranks")) busy += rank.value("busy_seconds", 0.0);
+    busy *= batch / items;
     Measured measured{json.at("facts").value("device", "cpu"), usual};
     const auto scale = [](double& factor, double took, double expected) {
       if (took > 0 && expected > 0) factor = took / expected;
@@ -182,10 +185,21 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
       (first_of_text ? prefill : rest) +=
           pass.count * pass.slots * (pass.enter + cost.layers * (pass.attention + pass.feed_forward) + pass.leave);
     }
-    scale(measured.scale.encode, seconds("encode"), cost.encode);
-    scale(measured.scale.prefill, seconds("prefill"), prefill);
-    scale(measured.scale.denoise, seconds("denoise"), rest);
-    scale(measured.scale.decode, seconds("decode"), cost.tokens > 0 ? rest : cost.decode);
+    if (cost.tokens > 0) {
+      scale(measured.scale.encode, seconds("encode"), cost.encode);
+      scale(measured.scale.prefill, seconds("prefill"), prefill);
+      scale(measured.scale.decode, seconds("decode"), rest);
+      return measured;
+    }
+    // What was encoded and decoded beside the steps of another picture is in the steps' seconds already.
+    const double steps = seconds("denoise"), others = seconds("encode") + seconds("decode");
+    const bool overlapped = busy > 0 && others > 0 && steps + others > busy;
+    const double counts = overlapped ? std::max(0.0, busy - steps) / others : 1;
+    measured.scale.encode *= counts;
+    measured.scale.decode *= counts;
+    scale(measured.scale.encode, counts * seconds("encode"), cost.encode);
+    scale(measured.scale.denoise, steps, rest);
+    scale(measured.scale.decode, counts * seconds("decode"), cost.decode);
     return measured;
   } catch (const nlohmann::json::exception& e) {
     throw Error(ExitCode::bad_data, (run / "summary.json").string() + ": not a summary of this version: " + e.what());

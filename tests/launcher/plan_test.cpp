@@ -104,10 +104,11 @@ TEST_F(PlanTest, SaysThatDecodingFromTheHostIsSlow) {
 
 TEST_F(PlanTest, TakesWhatAnEarlierRunMeasured) {
   std::filesystem::create_directories(folder_ / "run");
-  const auto summary = [&](double denoise) {
+  const auto summary = [&](double denoise, double busy = 100) {
+    const nlohmann::json seconds{{"encode", 0.08}, {"denoise", denoise}, {"decode", 0.16}};
     nlohmann::json json{{"items", {{"made_by_this_job", 4}}},
                         {"facts", {{"device", "NVIDIA H200"}}},
-                        {"ranks", {{{"seconds", {{"encode", 0.08}, {"denoise", denoise}, {"decode", 0.16}}}}}}};
+                        {"ranks", {{{"seconds", seconds}, {"busy_seconds", busy}}}}};
     write_file(folder_ / "run/summary.json", json.dump());
   };
   summary(4 * 0.85);
@@ -119,6 +120,10 @@ TEST_F(PlanTest, TakesWhatAnEarlierRunMeasured) {
   const auto json = nlohmann::json::parse(to_json(plan));
   EXPECT_EQ(json.at("best_stages"), 1);
   EXPECT_NEAR(json.at("strategies").at(0).at("items_per_second").get<double>(), 1 / 0.91, 1e-6);
+  summary(4 * 0.85, 4 * 0.88);
+  EXPECT_NEAR(make_plan(options(1)).all[0].seconds, 32 * 0.88, 1e-6) << "half of the rest was done beside the steps";
+  summary(4 * 0.85, 4 * 0.84);
+  EXPECT_NEAR(make_plan(options(1)).all[0].seconds, 32 * 0.85, 1e-6) << "all of it";
 }
 
 TEST(StrategyTable, HasARowForEachRunAndAChart) {
