@@ -85,13 +85,6 @@ bool GuidancePairEngine::computing() const {
   return current_ && current_->stage != InHand::Stage::hearing && current_->stage != InHand::Stage::exchanging;
 }
 
-std::optional<Finished> GuidancePairEngine::take() {
-  if (finished_.empty()) return std::nullopt;
-  Finished finished = std::move(finished_.front());
-  finished_.pop_front();
-  return finished;
-}
-
 bool GuidancePairEngine::progress() {
   bool active = hear();
   active = collect() || active;

@@ -17,6 +17,7 @@
 #include "worker/device.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/slot_times.h"
+#include "worker/queue.h"
 #include "worker/transport/transport.h"
 
 namespace trireme {
@@ -35,7 +36,7 @@ class GuidancePairEngine final : public Engine {
   void submit(Unit unit) override;
   std::vector<Unit> recall() override;
   bool progress() override;
-  std::optional<Finished> take() override;
+  std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
   bool computing() const override;
   std::uint64_t slices_done() const override { return slices_done_; }

@@ -27,21 +27,8 @@ OverlappedEngine::OverlappedEngine(Model& model, Settings settings)
     : model_(model), settings_(settings), side_(model.device()) {}
 OverlappedEngine::~OverlappedEngine() = default;
 
-std::vector<Unit> OverlappedEngine::recall() {
-  std::vector<Unit> units(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
-  waiting_.clear();
-  return units;
-}
-
 bool OverlappedEngine::idle() const {
   return waiting_.empty() && !ahead_ && !current_ && leaving_.empty() && finished_.empty();
-}
-
-std::optional<Finished> OverlappedEngine::take() {
-  if (finished_.empty()) return std::nullopt;
-  Finished finished = std::move(finished_.front());
-  finished_.pop_front();
-  return finished;
 }
 
 bool OverlappedEngine::progress() {

@@ -10,6 +10,7 @@
 
 #include "worker/engine/engine.h"
 #include "worker/engine/side_work.h"
+#include "worker/queue.h"
 
 namespace trireme {
 
@@ -24,9 +25,9 @@ class OverlappedEngine final : public Engine {
   ~OverlappedEngine() override;
 
   void submit(Unit unit) override { waiting_.push_back(std::move(unit)); }
-  std::vector<Unit> recall() override;
+  std::vector<Unit> recall() override { return take_all(waiting_); }
   bool progress() override;
-  std::optional<Finished> take() override;
+  std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
   std::uint64_t slices_done() const override { return slices_done_ + side_.slices_done(); }
   std::uint64_t tokens_done() const override { return 0; }  // pictures only

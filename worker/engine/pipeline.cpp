@@ -55,13 +55,6 @@ void PipelineEngine::submit(Unit unit) {
   entry_.submit(std::move(unit));
 }
 
-std::optional<Finished> PipelineEngine::take() {
-  if (finished_.empty()) return std::nullopt;
-  Finished finished = std::move(finished_.front());
-  finished_.pop_front();
-  return finished;
-}
-
 bool PipelineEngine::idle() const {
   return entry_.idle() && held_.empty() && results_.idle() && finished_.empty() && !turn_ && outgoing_.empty() &&
          slots_.empty();

@@ -27,6 +27,7 @@
 #include "worker/engine/ring_unit.h"
 #include "worker/engine/side_work.h"
 #include "worker/engine/slot_times.h"
+#include "worker/queue.h"
 
 namespace trireme {
 
@@ -46,7 +47,7 @@ class PipelineEngine final : public Engine {
   void submit(Unit unit) override;
   std::vector<Unit> recall() override { return entry_.recall(); }
   bool progress() override;
-  std::optional<Finished> take() override;
+  std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
   bool computing() const override;
   std::uint64_t tokens_done() const override;

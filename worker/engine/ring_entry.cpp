@@ -23,12 +23,6 @@ Unit decode_unit(const std::string& admits) {
   return std::move(codec::decode_units(std::as_bytes(std::span(admits))).at(0));
 }
 
-std::vector<Unit> RingEntry::recall() {
-  std::vector<Unit> units(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
-  waiting_.clear();
-  return units;
-}
-
 void RingEntry::prepare() {
   if (preparing_.size() == kPreparedAhead || waiting_.empty()) return;
   auto held = std::make_shared<RingUnit>();

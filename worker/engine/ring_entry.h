@@ -14,6 +14,7 @@
 #include "worker/engine/engine.h"
 #include "worker/engine/ring_messages.h"
 #include "worker/engine/ring_unit.h"
+#include "worker/queue.h"
 
 namespace trireme {
 
@@ -30,7 +31,7 @@ class RingEntry {
 
   void submit(Unit unit) { waiting_.push_back(std::move(unit)); }
   /// Those that are not begun.
-  std::vector<Unit> recall();
+  std::vector<Unit> recall() { return take_all(waiting_); }
   bool idle() const { return waiting_.empty() && preparing_.empty(); }
   /// Beside the ring, so that no slot has to stay empty for want of a prompt.
   void prepare();

@@ -1,7 +1,6 @@
 #include "worker/engine/second_try.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "common/log.h"
@@ -33,8 +32,7 @@ void SecondTryEngine::submit(Unit unit) {
 std::vector<Unit> SecondTryEngine::recall() {
   std::vector<Unit> units = first_->recall();
   for (const Unit& unit : units) held_.erase(unit.index);
-  units.insert(units.end(), std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
-  waiting_.clear();
+  for (Unit& unit : take_all(waiting_)) units.push_back(std::move(unit));
   return units;
 }
 
@@ -71,13 +69,6 @@ void SecondTryEngine::sort_out(Finished finished) {
     held_.erase(unit.index);
     waiting_.push_back(std::move(unit));
   }
-}
-
-std::optional<Finished> SecondTryEngine::take() {
-  if (finished_.empty()) return std::nullopt;
-  Finished finished = std::move(finished_.front());
-  finished_.pop_front();
-  return finished;
 }
 
 bool SecondTryEngine::idle() const {

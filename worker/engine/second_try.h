@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "worker/engine/whole_model.h"
+#include "worker/queue.h"
 
 namespace trireme {
 
@@ -18,7 +19,7 @@ class SecondTryEngine final : public Engine {
   void submit(Unit unit) override;
   std::vector<Unit> recall() override;
   bool progress() override;
-  std::optional<Finished> take() override;
+  std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
   bool computing() const override { return first_->computing() || !second_.idle(); }
   std::uint64_t slices_done() const override { return first_->slices_done() + second_.slices_done(); }

@@ -1,7 +1,6 @@
 #include "worker/engine/whole_model.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "common/log.h"
@@ -12,23 +11,8 @@ namespace trireme {
 WholeModelEngine::WholeModelEngine(Model& model, Settings settings) : model_(model), settings_(settings) {}
 WholeModelEngine::~WholeModelEngine() = default;
 
-void WholeModelEngine::submit(Unit unit) { waiting_.push_back(std::move(unit)); }
-
-std::vector<Unit> WholeModelEngine::recall() {
-  std::vector<Unit> units(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
-  waiting_.clear();
-  return units;
-}
-
 bool WholeModelEngine::idle() const {
   return waiting_.empty() && short_.empty() && current_.empty() && completing_.empty() && finished_.empty();
-}
-
-std::optional<Finished> WholeModelEngine::take() {
-  if (finished_.empty()) return std::nullopt;
-  Finished finished = std::move(finished_.front());
-  finished_.pop_front();
-  return finished;
 }
 
 bool WholeModelEngine::progress() {

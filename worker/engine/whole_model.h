@@ -13,6 +13,7 @@
 #include "worker/device.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/unit_in_hand.h"
+#include "worker/queue.h"
 
 namespace trireme {
 
@@ -29,10 +30,10 @@ class WholeModelEngine final : public Engine {
   explicit WholeModelEngine(Model& model) : WholeModelEngine(model, Settings{}) {}
   ~WholeModelEngine() override;
 
-  void submit(Unit unit) override;
-  std::vector<Unit> recall() override;
+  void submit(Unit unit) override { waiting_.push_back(std::move(unit)); }
+  std::vector<Unit> recall() override { return take_all(waiting_); }
   bool progress() override;
-  std::optional<Finished> take() override;
+  std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
   std::uint64_t slices_done() const override { return slices_done_; }
   std::uint64_t tokens_done() const override;
