@@ -54,16 +54,7 @@ void OverlappedEngine::prepare() {
   }
   ahead_ = std::make_unique<InHand>(std::move(waiting_.front()), model_.device());
   waiting_.pop_front();
-  ahead_->encoding = side_.add(
-      [this, unit = ahead_.get()](Slices& slices) {
-        unit->session.reset();
-        const Unit open = open_items(unit->unit);
-        if (!open.items.empty()) unit->session = model_.begin(open, slices);
-      },
-      [unit = ahead_.get()](const ItemError& error) {
-        if (error.item()) close_item(unit->unit, *error.item(), error.what());
-        return error.item().has_value();
-      });
+  ahead_->encoding = begin_beside(side_, model_, ahead_->unit, ahead_->session);
 }
 
 /// The next slice of the steps; false where there is none yet.

@@ -28,16 +28,7 @@ void RingEntry::prepare() {
   auto held = std::make_shared<RingUnit>();
   held->unit = std::move(waiting_.front());
   waiting_.pop_front();
-  held->side = side_.add(
-      [this, unit = held.get()](Slices& slices) {
-        unit->session.reset();
-        const Unit open = open_items(unit->unit);
-        if (!open.items.empty()) unit->session = model_.begin(open, slices);
-      },
-      [unit = held.get()](const ItemError& error) {
-        if (error.item()) close_item(unit->unit, *error.item(), error.what());
-        return error.item().has_value();
-      });
+  held->side = begin_beside(side_, model_, held->unit, held->session);
   preparing_.push_back(std::move(held));
 }
 

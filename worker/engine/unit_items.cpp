@@ -49,4 +49,18 @@ std::vector<Result> results_of_all(const Unit& unit, std::vector<Result> made) {
   return all;
 }
 
+std::shared_ptr<SideWork::Task> begin_beside(SideWork& side, Model& model, Unit& unit,
+                                             std::unique_ptr<Session>& session) {
+  const auto plan = [&model, &unit, &session](Slices& slices) {
+    session.reset();
+    const Unit open = open_items(unit);
+    if (!open.items.empty()) session = model.begin(open, slices);
+  };
+  const auto without = [&unit](const ItemError& error) {
+    if (error.item()) close_item(unit, *error.item(), error.what());
+    return error.item().has_value();
+  };
+  return side.add(plan, without);
+}
+
 }  // namespace trireme

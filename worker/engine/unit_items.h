@@ -1,9 +1,11 @@
 #pragma once
 // Units of which some items can't be made (Item::error says why): the others go through the model without them.
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "worker/engine/side_work.h"
 #include "worker/models/model.h"
 
 namespace trireme {
@@ -16,5 +18,9 @@ void close_item(Unit& unit, std::size_t place, const std::string& why);
 void close_items(Unit& unit, const std::string& why);
 /// `made`: of the open items, in order -> of all items, in order.
 std::vector<Result> results_of_all(const Unit& unit, std::vector<Result> made);
+/// Begins the open items as a task of `side`; one that fails in it is closed, and the others begin again. `session` is
+/// null once all have failed. It and `unit` must stay where they are until the task is complete.
+std::shared_ptr<SideWork::Task> begin_beside(SideWork& side, Model& model, Unit& unit,
+                                             std::unique_ptr<Session>& session);
 
 }  // namespace trireme
