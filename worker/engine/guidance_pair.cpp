@@ -32,6 +32,17 @@ Bytes encode_word(std::uint64_t unit, const std::string& error) {
   return out.take();
 }
 
+/// All items fail with the same reason.
+std::vector<Result> failed_results(const Unit& unit, const std::string& why) {
+  std::vector<Result> results;
+  for (const Item& item : unit.items) {
+    Result& result = results.emplace_back();
+    result.id = item.id;
+    result.error = why;
+  }
+  return results;
+}
+
 at::Tensor bytes_of(const at::Tensor& tensor) { return tensor.view({-1}).view(at::kByte); }
 
 }  // namespace
@@ -195,10 +206,7 @@ void GuidancePairEngine::plan_pass(InHand& unit) {
     model_.finish(session, unit.slices, unit.results);
     return;
   }
-  const int half = shared ? own_half() : 0;
-  model_.enter(session, half, unit.slices);
-  model_.layers(session, half, {0, model_.layer_count()}, unit.slices);
-  model_.leave(session, half, unit.slices);
+  plan_half(model_, session, shared ? own_half() : 0, unit.slices);
   unit.stage = shared ? Stage::predicting : Stage::stepping;
   if (!shared) model_.advance(session, unit.slices);
 }

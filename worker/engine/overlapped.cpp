@@ -94,12 +94,7 @@ bool OverlappedEngine::plan_more() {
   current_->slices.clear();
   current_->next = 0;
   if (session.done()) return false;
-  for (int half = 0; half < session.halves; ++half) {
-    model_.enter(session, half, current_->slices);
-    model_.layers(session, half, {0, model_.layer_count()}, current_->slices);
-    model_.leave(session, half, current_->slices);
-  }
-  model_.advance(session, current_->slices);
+  plan_pass(model_, session, current_->slices);
   return true;
 }
 

@@ -76,12 +76,7 @@ void UnitInHand::plan() {
   next_ = 0;
   if (!session.done()) {
     stage_ = Stage::passing;
-    for (int half = 0; half < session.halves; ++half) {
-      model_.enter(session, half, slices_);
-      model_.layers(session, half, {0, model_.layer_count()}, slices_);
-      model_.leave(session, half, slices_);
-    }
-    model_.advance(session, slices_);
+    plan_pass(model_, session, slices_);
   } else if (stage_ != Stage::finishing) {
     stage_ = Stage::finishing;
     model_.finish(session, slices_, results_);

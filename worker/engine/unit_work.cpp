@@ -3,7 +3,6 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "common/errors.h"
 
@@ -40,15 +39,15 @@ void PhaseClock::for_each(const std::function<void(Phase, const device::Event&, 
   }
 }
 
-std::vector<Result> failed_results(const Unit& unit, const std::string& why) {
-  std::vector<Result> results;
-  for (const Item& item : unit.items) {
-    Result result;
-    result.id = item.id;
-    result.error = why;
-    results.push_back(std::move(result));
-  }
-  return results;
+void plan_half(Model& model, Session& session, int half, Slices& slices) {
+  model.enter(session, half, slices);
+  model.layers(session, half, {0, model.layer_count()}, slices);
+  model.leave(session, half, slices);
+}
+
+void plan_pass(Model& model, Session& session, Slices& slices) {
+  for (int half = 0; half < session.halves; ++half) plan_half(model, session, half, slices);
+  model.advance(session, slices);
 }
 
 std::optional<std::string> memory_shortage(const std::exception& error) {

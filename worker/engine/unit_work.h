@@ -1,6 +1,6 @@
 #pragma once
-// What engines share about one unit: where its phases begin in the stream, what it comes to when it fails, and which
-// exceptions are an item's and not the job's.
+// What engines share about one unit: where its phases begin in the stream, the slices of a pass, and which exceptions
+// are an item's and not the job's.
 
 #include <exception>
 #include <functional>
@@ -39,8 +39,10 @@ class PhaseClock {
   bool closed_ = false;
 };
 
-/// The items of a failed unit all fail with the same reason.
-std::vector<Result> failed_results(const Unit& unit, const std::string& why);
+/// Appends the slices of one half of a pass, on a rank that holds the whole model.
+void plan_half(Model& model, Session& session, int half, Slices& slices);
+/// Of the whole pass: every half, then the step.
+void plan_pass(Model& model, Session& session, Slices& slices);
 
 /// Why, when it was thrown because the device has no memory left.
 std::optional<std::string> memory_shortage(const std::exception& error);
