@@ -15,6 +15,9 @@ namespace trireme {
 
 /// Seconds of device time (GPU events; wall clock on a CPU) a unit spent in each phase, indexed by Phase.
 using PhaseSeconds = std::array<double, 4>;
+inline void add_to(PhaseSeconds& sum, const PhaseSeconds& more) {
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+}
 
 struct Finished {
   Unit unit;

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "common/steady_clock.h"
 #include "worker/engine/unit_items.h"
 
 namespace trireme {
@@ -24,7 +23,7 @@ struct OverlappedEngine::InHand {
 };
 
 OverlappedEngine::OverlappedEngine(Model& model, Settings settings)
-    : model_(model), settings_(settings), side_(model.device()) {}
+    : model_(model), settings_(settings), timeline_(model.device()), side_(model.device()) {}
 OverlappedEngine::~OverlappedEngine() = default;
 
 bool OverlappedEngine::idle() const {
@@ -48,10 +47,7 @@ bool OverlappedEngine::progress() {
 void OverlappedEngine::prepare() {
   if (ahead_ || waiting_.empty()) return;
   if (current_ && current_->session->passes - current_->session->pass > kPassesAhead) return;
-  if (zero_seconds_ == 0) {
-    zero_.record(model_.device());
-    zero_seconds_ = steady_seconds();
-  }
+  timeline_.start();
   ahead_ = std::make_unique<InHand>(std::move(waiting_.front()), model_.device());
   waiting_.pop_front();
   ahead_->encoding = begin_beside(side_, model_, ahead_->unit, ahead_->session);
@@ -134,7 +130,7 @@ bool OverlappedEngine::collect() {
 Finished OverlappedEngine::conclude(InHand& unit) {
   Finished finished;
   keep_times(unit, finished.seconds);
-  for (std::size_t i = 0; i < seconds_.size(); ++i) seconds_[i] += finished.seconds[i];
+  add_to(seconds_, finished.seconds);
   if (unit.decoding && !unit.decoding->error.empty()) {
     unit.results.clear();
     close_items(unit.unit, unit.decoding->error);
@@ -153,11 +149,7 @@ void OverlappedEngine::keep_times(const InHand& unit, PhaseSeconds& seconds) {
   const auto keep = [&](const PhaseClock& clock) {
     clock.for_each([&](Phase phase, const device::Event& begin, const device::Event& end) {
       seconds[static_cast<std::size_t>(phase)] += end.seconds_since(begin);
-      if (spans_.size() == kMostSpans) return;
-      Span span{span_of(phase), unit.unit.index};
-      span.begin = zero_seconds_ + begin.seconds_since(zero_);
-      span.seconds = end.seconds_since(begin);
-      spans_.push_back(span);
+      timeline_.add(phase, unit.unit.index, begin, end);
     });
   };
   keep(unit.encoding->clock);

@@ -49,9 +49,8 @@ Finished RingResults::conclude(RingUnit& unit) {
   verdicts_.erase(number);
   UnitTimes times = times_.take_unit(number);
   if (unit.side) {
-    const PhaseSeconds side = unit.side->clock.seconds();
     times_.add_side(number, unit.side->clock);
-    for (std::size_t i = 0; i < side.size(); ++i) times.seconds[i] += side[i];
+    add_to(times.seconds, unit.side->clock.seconds());
   }
   if (!unit.error.empty()) {
     unit.results.clear();

@@ -77,8 +77,7 @@ bool SecondTryEngine::idle() const {
 
 PhaseSeconds SecondTryEngine::seconds() const {
   PhaseSeconds sum = first_->seconds();
-  const PhaseSeconds second = second_.seconds();
-  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += second[i];
+  add_to(sum, second_.seconds());
   return sum;
 }
 

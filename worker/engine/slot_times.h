@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "worker/device.h"
-#include "worker/engine/span.h"
+#include "worker/engine/timeline.h"
 #include "worker/engine/unit_work.h"
 
 namespace trireme {
@@ -20,10 +20,10 @@ struct UnitTimes {
 
 class SlotTimes {
  public:
-  explicit SlotTimes(at::Device device) : device_(device) {}
+  explicit SlotTimes(at::Device device) : device_(device), timeline_(device) {}
 
   /// From here on spans are kept; the first `begin` does it, too.
-  void start_clock();
+  void start_clock() { timeline_.start(); }
   /// The slot's group is about to be enqueued: from here on the stage waits.
   void wait();
   /// A slot's slices are enqueued between these two.
@@ -38,24 +38,18 @@ class SlotTimes {
   UnitTimes take_unit(std::uint64_t unit);
 
   const PhaseSeconds& phases() const { return phases_; }
-  /// In steady_seconds().
-  std::vector<Span> spans() const;
+  std::vector<Span> spans() const { return timeline_.spans(); }
 
  private:
-  void keep(const Span& span);
-  void add(const PhaseSeconds& seconds);
-
   struct Open {
     Span time;
     device::Event waits, start;
     PhaseClock clock;
   };
   at::Device device_;
-  device::Event zero_;
-  double zero_seconds_ = 0;  // steady_seconds() of it
+  Timeline timeline_;
   device::Event waits_;
   std::deque<Open> open_;
-  std::vector<Span> done_;  // from zero_
   PhaseSeconds phases_{};
   std::map<std::uint64_t, UnitTimes> units_;
 };

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "common/log.h"
-#include "common/steady_clock.h"
 
 namespace trireme {
 
-WholeModelEngine::WholeModelEngine(Model& model, Settings settings) : model_(model), settings_(settings) {}
+WholeModelEngine::WholeModelEngine(Model& model, Settings settings)
+    : model_(model), settings_(settings), timeline_(model.device()) {}
 WholeModelEngine::~WholeModelEngine() = default;
 
 bool WholeModelEngine::idle() const {
@@ -39,10 +39,7 @@ bool WholeModelEngine::fill() {
     return true;
   }
   while (current_.size() < settings_.units_at_once && !waiting_.empty()) {
-    if (zero_seconds_ == 0) {
-      zero_.record(model_.device());
-      zero_seconds_ = steady_seconds();
-    }
+    timeline_.start();
     auto unit = std::make_unique<UnitInHand>(std::move(waiting_.front()), model_,
                                              UnitInHand::Settings{settings_.degrade, settings_.tried_before});
     waiting_.pop_front();
@@ -117,16 +114,6 @@ std::uint64_t WholeModelEngine::tokens_done() const {
   return sum;
 }
 
-void WholeModelEngine::keep_spans(const UnitInHand& unit) {
-  unit.for_each_phase([&](Phase phase, const device::Event& begin, const device::Event& end) {
-    if (spans_.size() >= kMostSpans) return;
-    Span span{span_of(phase), unit.index()};
-    span.begin = zero_seconds_ + begin.seconds_since(zero_);
-    span.seconds = end.seconds_since(begin);
-    spans_.push_back(span);
-  });
-}
-
 bool WholeModelEngine::collect() {
   bool any = false;
   while (!in_flight_.empty() && in_flight_.front().done()) {
@@ -137,9 +124,11 @@ bool WholeModelEngine::collect() {
   while (!completing_.empty() && completing_.front()->ended()) {
     UnitInHand& unit = *completing_.front();
     tokens_done_ += unit.tokens();
-    keep_spans(unit);
+    unit.for_each_phase([&](Phase phase, const device::Event& begin, const device::Event& end) {
+      timeline_.add(phase, unit.index(), begin, end);
+    });
     finished_.push_back(unit.finished());
-    for (std::size_t i = 0; i < seconds_.size(); ++i) seconds_[i] += finished_.back().seconds[i];
+    add_to(seconds_, finished_.back().seconds);
     completing_.pop_front();
     any = true;
   }

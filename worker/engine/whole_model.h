@@ -12,6 +12,7 @@
 #include "common/errors.h"
 #include "worker/device.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/timeline.h"
 #include "worker/engine/unit_in_hand.h"
 #include "worker/queue.h"
 
@@ -38,7 +39,7 @@ class WholeModelEngine final : public Engine {
   std::uint64_t slices_done() const override { return slices_done_; }
   std::uint64_t tokens_done() const override;
   PhaseSeconds seconds() const override { return seconds_; }
-  std::vector<Span> spans() const override { return spans_; }
+  std::vector<Span> spans() const override { return timeline_.spans(); }
 
  private:
   bool fill();
@@ -47,7 +48,6 @@ class WholeModelEngine final : public Engine {
   void run_slice();
   void set_aside(std::size_t place);
   void complete(std::size_t place);
-  void keep_spans(const UnitInHand& unit);
   bool collect();
 
   Model& model_;
@@ -62,9 +62,7 @@ class WholeModelEngine final : public Engine {
   std::deque<Finished> finished_;
   std::uint64_t slices_done_ = 0, tokens_done_ = 0;
   PhaseSeconds seconds_{};
-  device::Event zero_;  // at the first unit's begin
-  double zero_seconds_ = 0;
-  std::vector<Span> spans_;
+  Timeline timeline_;  // from the first unit's begin
 };
 
 }  // namespace trireme
