@@ -100,6 +100,7 @@ TEST(LaunchLine, InsideAnAllocationItIsSrunWithPmixAndAnEvenShareForEachNode) {
   for (const char* word : {"--mpi=pmix", "--kill-on-bad-exit=1", "--nodes=2", "--ntasks=7", "--ntasks-per-node=4"}) {
     EXPECT_TRUE(has(line, word)) << word;
   }
+  EXPECT_EQ(line.environment.at("SLURM_PMIX_FENCE"), "ring");
   EXPECT_TRUE(has(compose_launch(request(1), node_of(2)), "--nodes=1"));
   EXPECT_FALSE(has(line, "--overlap"));
 }
