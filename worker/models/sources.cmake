@@ -5,6 +5,7 @@ target_sources(trireme_worker_core PRIVATE
   models/list.cpp
   models/load.cpp
   models/model.cpp
+  models/picture_item.cpp
   models/room.cpp
   models/newbie_image/config.cpp
   models/newbie_image/jina_tower.cpp

@@ -8,6 +8,7 @@
 #include "worker/diffusion/noise.h"
 #include "worker/models/newbie_image/session.h"
 #include "worker/models/newbie_image/text_conditioning.h"
+#include "worker/models/picture_item.h"
 #include "worker/models/streamed.h"
 #include "worker/nn/patches.h"
 #include "worker/nn/upload.h"
@@ -37,7 +38,8 @@ class NewbieImage final : public Model {
     transformer_.want(wanted["transformer"], stage_);
     if (stage_.last() || !tensors_) vae_.want(wanted["vae"], PartConfig(files, "vae"));
     if (stage_.first()) text_.keep_on_host(wanted, encoder_weights_);
-    if (layer_weights_.active()) keep_layers_on_host(wanted["transformer"]);
+    keep_on_host({stage_.first() ? refiners() : 0, own_layers()}, wanted["transformer"],
+                 transformer_.config().names.prefix, layer_weights_);
   }
 
   at::Device device() const override { return device_; }
@@ -57,16 +59,13 @@ class NewbieImage final : public Model {
 
  private:
   void check_fit(const ModelFiles& files) const;
-  void check_item(const Item& item) const;
+  PictureSizes sizes() const;
   void begin_half(const Item& item, Half& half, const std::string& caption, const std::string& prompt) const;
-  void keep_layers_on_host(Parameters& parameters);
   void encode(NewbieSession& session, int half, bool keep_features, Slices& slices);
   const at::Tensor& condition(const NewbieSession& session, Half& half) const;
   bool sends_features(const Half& part, const NewbieSession& session) const;
   void take_side(NewbieSession& session, Half& part) const;
-  Result make_result(NewbieSession& session, const at::Tensor& image) const;
   int refiners() const { return static_cast<int>(transformer_.config().refiners); }
-  int refiner_key(int i) const { return i - refiners(); }
 
   at::Device device_;
   at::ScalarType dtype_;
@@ -75,7 +74,7 @@ class NewbieImage final : public Model {
   TextConditioning text_;
   Transformer transformer_;
   LatentsDecoder vae_;
-  WeightStream encoder_weights_, layer_weights_;  // memory.offload; those of noise refiners have keys below 0
+  WeightStream encoder_weights_, layer_weights_;  // memory.offload
 };
 
 void NewbieImage::check_fit(const ModelFiles& files) const {
@@ -98,24 +97,15 @@ void NewbieImage::check_fit(const ModelFiles& files) const {
   }
 }
 
-void NewbieImage::check_item(const Item& item) const {
-  const std::int64_t multiple = kPatch * vae_.config().factor();
-  const std::string size = "size " + std::to_string(item.width) + "x" + std::to_string(item.height);
-  if (item.width <= 0 || item.height <= 0 || item.width % multiple != 0 || item.height % multiple != 0) {
-    throw ItemError(size + ": width and height must be multiples of " + std::to_string(multiple));
-  }
+PictureSizes NewbieImage::sizes() const {
   const std::vector<std::int64_t>& most = transformer_.config().axes_lens;
-  if (item.height / multiple > most[1] || item.width / multiple > most[2]) {
-    throw ItemError(size + ": at most " + std::to_string(most[2] * multiple) + "x" +
-                    std::to_string(most[1] * multiple) + " for this model");
-  }
-  if (item.steps < 1) throw ItemError("steps must be at least 1");
+  return {kPatch * vae_.config().factor(), most[1], most[2]};
 }
 
 // Shapes, tables and token ids of one caption, in stream order on the device.
 void NewbieImage::begin_half(const Item& item, Half& half, const std::string& caption,
                              const std::string& prompt) const {
-  const std::int64_t token = kPatch * vae_.config().factor();  // pixels
+  const std::int64_t token = sizes().token;
   const at::Tensor ids = text_.gemma().tokenize(caption);
   if (ids.size(0) == 0) throw ItemError("the caption has no tokens: the tokenizer adds no BOS to an empty text");
   half.grid = {item.height / token, item.width / token, ids.size(0)};
@@ -128,18 +118,6 @@ void NewbieImage::begin_half(const Item& item, Half& half, const std::string& ca
   half.encoding = text_.gemma().decoder().begin(at::arange(ids.size(0), at::kLong), device_);
   half.ids = encoder_weights_.active() ? ids : nn::upload(ids, device_);
   half.pooling = text_.jina().begin(text_.jina().tokenize(prompt), device_);
-}
-
-/// In the order of a pass. The few refiners of captions stay: they run once a unit.
-void NewbieImage::keep_layers_on_host(Parameters& parameters) {
-  const std::string& prefix = transformer_.config().names.prefix;
-  for (int i = 0; i < refiners() && stage_.first(); ++i) {
-    layer_weights_.add_layer(refiner_key(i), parameters, prefix + "noise_refiner." + std::to_string(i) + ".");
-  }
-  const Layers own = own_layers();
-  for (int i = own.first; i < own.last; ++i) {
-    layer_weights_.add_layer(i, parameters, prefix + "layers." + std::to_string(i) + ".");
-  }
 }
 
 void NewbieImage::encode(NewbieSession& session, int which, bool keep_features, Slices& slices) {
@@ -174,7 +152,7 @@ void NewbieImage::encode(NewbieSession& session, int which, bool keep_features, 
 std::unique_ptr<Session> NewbieImage::begin(const Unit& unit, Slices& slices) {
   if (unit.items.size() != 1) throw Error(ExitCode::internal, "newbie_image: a unit holds one item");
   const Item& item = unit.items.front();
-  check_item(item);
+  check_picture_item(item, sizes());
   auto session =
       std::make_unique<NewbieSession>(unit, Sampler(flow_match_schedule(item.steps, item.shift), item.sampler));
   NewbieSession& s = *session;
@@ -294,24 +272,15 @@ Crossing NewbieImage::crossing(const Session& session, int half) const {
   return crossing;
 }
 
-Result NewbieImage::make_result(NewbieSession& s, const at::Tensor& image) const {
-  Result result;
-  result.id = s.item().id;
-  result.picture = to_picture(image);
-  if (tensors_) {
-    result.tensors["caption"] = s.parts[0].features.to(at::kFloat).contiguous();
-    result.tensors["latents"] = s.state.contiguous();
-    result.tensors["image"] = image.contiguous();
-  }
-  return result;
-}
-
 void NewbieImage::finish(Session& session, Slices& slices, std::vector<Result>& results) {
   NewbieSession& s = cast(session);
   const TokenGrid& grid = s.parts[0].grid;
   const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
                                         [this, &s] { return s.state.to(dtype_); }, s.halved_tiles};
-  const auto take = [this, &s, &results](const at::Tensor& image) { results.push_back(make_result(s, image)); };
+  const auto take = [&s, &results](const at::Tensor& image) {
+    const at::Tensor& features = s.parts[0].features;  // undefined where nobody wants tensors
+    results.push_back(picture_result(s.item().id, image, s.state, features));
+  };
   for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
 }
 

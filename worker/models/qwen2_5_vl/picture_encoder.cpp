@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/errors.h"
+#include "worker/models/on_item.h"
 #include "worker/models/streamed.h"
 #include "worker/nn/upload.h"
 #include "worker/vision/picture.h"

@@ -2,7 +2,6 @@
 // Picture files of an item to features in the decoder's width: decoding and resizing on the host, normalising, patches
 // and the vision tower on the device.
 
-#include "common/errors.h"
 #include "worker/models/model.h"
 #include "worker/models/qwen2_5_vl/session.h"
 #include "worker/models/qwen2_5_vl/vision_tower.h"
@@ -38,15 +37,5 @@ class PictureEncoder {
   bool keep_pixels_;
   WeightStream block_weights_;
 };
-
-/// Runs what concerns one item of a unit; its errors say which.
-template <class Work>
-void on_item(std::size_t item, Work work) {
-  try {
-    work();
-  } catch (const ItemError& error) {
-    throw ItemError(error.what(), item);
-  }
-}
 
 }  // namespace trireme::qwen2_5_vl

@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "worker/graphs.h"
+#include "worker/models/on_item.h"
 #include "worker/models/qwen2_5_vl/answer.h"
 #include "worker/models/qwen2_5_vl/picture_encoder.h"
 #include "worker/models/qwen2_5_vl/rows_note.h"

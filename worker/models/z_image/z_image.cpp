@@ -10,6 +10,8 @@
 #include "common/tokenizer/chat.h"
 #include "worker/diffusion/noise.h"
 #include "worker/graphs.h"
+#include "worker/models/on_item.h"
+#include "worker/models/picture_item.h"
 #include "worker/models/streamed.h"
 #include "worker/models/z_image/session.h"
 #include "worker/nn/caption_encoder.h"
@@ -64,7 +66,8 @@ class ZImage final : public Model {
     transformer_.want(wanted["transformer"], stage_);
     if (stage_.last() || !tensors_) vae_.want(wanted["vae"], PartConfig(files, "vae"));
     if (stage_.first()) encoder_.keep_on_host(wanted["text_encoder"], encoder_weights_);
-    if (layer_weights_.active()) keep_layers_on_host(wanted["transformer"]);
+    keep_on_host({stage_.first() ? refiners() : 0, own_layers()}, wanted["transformer"],
+                 transformer_.config().names.prefix, layer_weights_);
   }
 
   at::Device device() const override { return device_; }
@@ -84,16 +87,15 @@ class ZImage final : public Model {
 
  private:
   void check_fit(const ModelFiles& files) const;
-  void check_item(const Item& item) const;
+  PictureSizes sizes() const;
   void check_unit(const Unit& unit) const;
   void begin_half(ZImageSession& session, Half& half, std::string Item::*prompt) const;
   Caption begin_caption(const TokenGrid& grid, const at::Tensor& ids) const;
-  void keep_layers_on_host(Parameters& parameters);
   void encode(ZImageSession& session, int half, bool keep_features, Slices& slices);
   const at::Tensor& adaln(ZImageSession& session) const;
   static at::Tensor guided(const ZImageSession& session);
   bool sends_features(const ZImageSession& session, const Half& part) const;
-  Result make_result(ZImageSession& session, std::size_t picture, const at::Tensor& image) const;
+  Result make_result(const ZImageSession& session, std::size_t picture, const at::Tensor& image) const;
   bool small(const Grids& grids) const {
     return graphs_.value_or(static_cast<std::int64_t>(grids.size()) * grids[0].image() <= kGraphTokens);
   }
@@ -102,7 +104,6 @@ class ZImage final : public Model {
   Slice replayed_forward(ZImageSession& session, int which, const std::string& key);
   at::Tensor decode_at_once(const at::Tensor& latents) const;
   int refiners() const { return static_cast<int>(transformer_.config().refiners); }
-  int refiner_key(int i) const { return i - refiners(); }
 
   at::Device device_;
   at::ScalarType dtype_;
@@ -114,7 +115,7 @@ class ZImage final : public Model {
   nn::CaptionEncoder encoder_;
   Transformer transformer_;
   LatentsDecoder vae_;
-  WeightStream encoder_weights_, layer_weights_;  // memory.offload; those of noise refiners have keys below 0
+  WeightStream encoder_weights_, layer_weights_;  // memory.offload
 };
 
 void ZImage::check_fit(const ModelFiles& files) const {
@@ -132,18 +133,9 @@ void ZImage::check_fit(const ModelFiles& files) const {
   }
 }
 
-void ZImage::check_item(const Item& item) const {
-  const std::int64_t multiple = kPatch * vae_.config().factor();
-  if (item.width <= 0 || item.height <= 0 || item.width % multiple != 0 || item.height % multiple != 0) {
-    throw ItemError("size " + std::to_string(item.width) + "x" + std::to_string(item.height) +
-                    ": width and height must be multiples of " + std::to_string(multiple));
-  }
+PictureSizes ZImage::sizes() const {
   const std::vector<std::int64_t>& most = transformer_.config().axes_lens;
-  if (item.height / multiple > most[1] || item.width / multiple > most[2]) {
-    throw ItemError("size " + std::to_string(item.width) + "x" + std::to_string(item.height) + ": at most " +
-                    std::to_string(most[2] * multiple) + "x" + std::to_string(most[1] * multiple) + " for this model");
-  }
-  if (item.steps < 1) throw ItemError("steps must be at least 1");
+  return {kPatch * vae_.config().factor(), most[1], most[2]};
 }
 
 /// Every item can be made, and all have one size and one schedule: units are formed so.
@@ -151,17 +143,13 @@ void ZImage::check_unit(const Unit& unit) const {
   if (unit.items.size() > 1 && stage_.count > 1) throw Error(ExitCode::internal, "z_image: a batch on a cut model");
   for (std::size_t i = 0; i < unit.items.size(); ++i) {
     if (!made_together(unit.items[i], unit.items[0])) throw Error(ExitCode::internal, "z_image: unequal pictures");
-    try {
-      check_item(unit.items[i]);
-    } catch (const ItemError& e) {
-      throw ItemError(e.what(), i);
-    }
+    on_item(i, [&] { check_picture_item(unit.items[i], sizes()); });
   }
 }
 
 // Shapes, tables and token ids of the captions, in stream order on the device.
 void ZImage::begin_half(ZImageSession& session, Half& half, std::string Item::*prompt) const {
-  const std::int64_t token = kPatch * vae_.config().factor();  // pixels
+  const std::int64_t token = sizes().token;
   std::vector<at::Tensor> ids;
   for (std::size_t i = 0; i < session.count(); ++i) {
     const Item& item = session.unit.items[i];
@@ -240,18 +228,6 @@ void ZImage::encode_one(Caption& caption, const TokenGrid& grid, int half, bool 
   });
   for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
     slice([this, &caption, i] { caption.tokens = transformer_.context_refiner(i, caption.tokens, caption.rope); });
-  }
-}
-
-/// In the order of a pass. The few refiners of captions stay: they run once a unit.
-void ZImage::keep_layers_on_host(Parameters& parameters) {
-  const std::string& prefix = transformer_.config().names.prefix;
-  for (int i = 0; i < refiners() && stage_.first(); ++i) {
-    layer_weights_.add_layer(refiner_key(i), parameters, prefix + "noise_refiner." + std::to_string(i) + ".");
-  }
-  const Layers own = own_layers();
-  for (int i = own.first; i < own.last; ++i) {
-    layer_weights_.add_layer(i, parameters, prefix + "layers." + std::to_string(i) + ".");
   }
 }
 
@@ -415,16 +391,9 @@ Crossing ZImage::crossing(const Session& session, int half) const {
   return crossing;
 }
 
-Result ZImage::make_result(ZImageSession& s, std::size_t picture, const at::Tensor& image) const {
-  Result result;
-  result.id = s.unit.items[picture].id;
-  result.picture = to_picture(image);
-  if (tensors_) {
-    result.tensors["caption"] = s.parts[0].captions[picture].features.to(at::kFloat).contiguous();
-    result.tensors["latents"] = s.of(s.state, picture).contiguous();
-    result.tensors["image"] = image.contiguous();
-  }
-  return result;
+Result ZImage::make_result(const ZImageSession& s, std::size_t picture, const at::Tensor& image) const {
+  const at::Tensor& features = s.parts[0].captions[picture].features;  // undefined where nobody wants tensors
+  return picture_result(s.unit.items[picture].id, image, s.of(s.state, picture), features);
 }
 
 at::Tensor ZImage::decode_at_once(const at::Tensor& latents) const {
