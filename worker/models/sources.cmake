@@ -22,5 +22,6 @@ target_sources(trireme_worker_core PRIVATE
   models/qwen2_5_vl/vision_layout.cpp
   models/qwen2_5_vl/vision_tower.cpp
   models/z_image/config.cpp
+  models/z_image/prompt_encoder.cpp
   models/z_image/transformer.cpp
   models/z_image/z_image.cpp)

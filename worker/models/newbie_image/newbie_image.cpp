@@ -158,7 +158,7 @@ std::unique_ptr<Session> NewbieImage::begin(const Unit& unit, Slices& slices) {
   NewbieSession& s = *session;
   s.guidance = {item.guidance, item.cfg_truncation, item.cfg_normalization, Guidance::From::negative};
   s.passes = s.sampler.passes();
-  s.halves = s.guidance.applies(s.time()) ? 2 : 1;
+  s.halves = s.guided_halves();
   bool guided = false;
   for (const float time : s.sampler.times()) guided = guided || s.guidance.applies(time);
 
@@ -235,16 +235,12 @@ void NewbieImage::advance(Session& session, Slices& slices) {
                       at::Tensor velocity = s.predictions[0];
                       if (s.halves == 2) velocity = join(s.guidance, velocity, s.predictions[1]);
                       s.state = s.sampler.advance(s.pass, s.state, velocity);
-                      ++s.pass;
-                      s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
+                      s.end_pass();
                     }});
 }
 
 void NewbieImage::follow(Session& session, Slices& slices) {
-  slices.push_back({Phase::denoise, [&s = cast(session)] {
-                      ++s.pass;
-                      s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
-                    }});
+  slices.push_back({Phase::denoise, [&s = cast(session)] { s.end_pass(); }});
 }
 
 /// Text features are made on the first stage and written by the last.

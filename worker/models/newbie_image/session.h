@@ -34,6 +34,12 @@ class NewbieSession final : public Session {
   NewbieSession(const Unit& u, Sampler s) : Session(u), sampler(std::move(s)) {}
   const Item& item() const { return unit.items.front(); }
   float time() const { return sampler.times()[static_cast<std::size_t>(pass)]; }
+  /// Of the pass to come.
+  int guided_halves() const { return !done() && guidance.applies(time()) ? 2 : 1; }
+  void end_pass() {
+    ++pass;
+    halves = guided_halves();
+  }
 
   Sampler sampler;
   Guidance guidance;

@@ -19,10 +19,11 @@ namespace trireme::z_image {
 /// The caption of one picture.
 struct Caption {
   nn::RopeTable rope;
-  at::Tensor ids;            // [caption] int64; on a GPU padded to kTokenMultiple behind the end
-  nn::DecoderPass encoding;  // of the text encoder; dropped after it
-  at::Tensor features;       // text features [caption, caption_dim]; dropped when nobody wants them as a result
-  at::Tensor tokens;         // refined [padded_caption, dim]; dropped when those of all pictures are joined
+  at::Tensor ids;              // [caption] int64; on a GPU padded to kTokenMultiple behind the end
+  nn::DecoderPass encoding;    // of the text encoder; dropped after it
+  at::Tensor features;         // text features [caption, caption_dim]; dropped unless they are kept
+  bool keep_features = false;  // for the result
+  at::Tensor tokens;           // refined [padded_caption, dim]; dropped when those of all pictures are joined
 };
 
 /// What the passes with these captions need: it stays for the whole unit.
@@ -46,6 +47,12 @@ class ZImageSession final : public Session {
     return count() == 1 ? all : all.select(0, static_cast<std::int64_t>(picture));
   }
   float time() const { return schedule.times[static_cast<std::size_t>(pass)]; }
+  /// Of the pass to come.
+  int guided_halves() const { return !done() && guidance.applies(time()) ? 2 : 1; }
+  void end_pass() {
+    ++pass;
+    halves = guided_halves();
+  }
 
   FlowMatchSchedule schedule;
   Guidance guidance;

@@ -7,14 +7,13 @@
 
 #include "common/batches.h"
 #include "common/errors.h"
-#include "common/tokenizer/chat.h"
 #include "worker/diffusion/noise.h"
 #include "worker/graphs.h"
 #include "worker/models/on_item.h"
 #include "worker/models/picture_item.h"
 #include "worker/models/streamed.h"
+#include "worker/models/z_image/prompt_encoder.h"
 #include "worker/models/z_image/session.h"
-#include "worker/nn/caption_encoder.h"
 #include "worker/nn/upload.h"
 #include "worker/vision/latents_decoder.h"
 
@@ -22,15 +21,6 @@ namespace trireme::z_image {
 namespace {
 
 ZImageSession& cast(Session& session) { return static_cast<ZImageSession&>(session); }
-
-/// Files saved from the bare model lack the prefix.
-std::string find_prefix(const PartConfig& part) { return part.has_tensor("embed_tokens.weight") ? "" : "model."; }
-
-nn::CaptionEncoder make_encoder(const ModelFiles& files) {
-  const PartConfig part(files, "text_encoder");
-  const std::string place = (files.folder / "tokenizer" / "tokenizer.json").string();
-  return nn::CaptionEncoder(part, find_prefix(part), Tokenizer::parse(files.tokenizer_json, place));
-}
 
 /// Up to here a GPU may wait for launches; above, a graph's memory would be large and win nothing.
 constexpr std::int64_t kGraphTokens = 1600;  // of a picture: 640 x 640 pixels
@@ -55,17 +45,15 @@ class ZImage final : public Model {
         step_graphs_(device_, stage_.count == 1 && graphs_.value_or(true)),
         side_graphs_(device_, graphs_.value_or(true)),
         tiling_(settings.job.memory.vae_tiling.value_or(false)),
-        encoder_(make_encoder(files)),
         transformer_(transformer_config(PartConfig(files, "transformer"))),
+        prompts_(settings, files, transformer_, side_graphs_),
         vae_(PartConfig(files, "vae"), settings.job.memory.vae_tiling),
-        encoder_weights_(device_, settings.job.memory.offload != "none", kEncodingPlaces),
         layer_weights_(device_, settings.job.memory.offload == "layers", kPassPlaces) {
     check_scheduler(PartConfig(files, "scheduler"));
     check_fit(files);
-    if (stage_.first()) encoder_.want(wanted["text_encoder"]);
+    if (stage_.first()) prompts_.want(wanted["text_encoder"]);
     transformer_.want(wanted["transformer"], stage_);
     if (stage_.last() || !tensors_) vae_.want(wanted["vae"], PartConfig(files, "vae"));
-    if (stage_.first()) encoder_.keep_on_host(wanted["text_encoder"], encoder_weights_);
     keep_on_host({stage_.first() ? refiners() : 0, own_layers()}, wanted["transformer"],
                  transformer_.config().names.prefix, layer_weights_);
   }
@@ -90,8 +78,6 @@ class ZImage final : public Model {
   PictureSizes sizes() const;
   void check_unit(const Unit& unit) const;
   void begin_half(ZImageSession& session, Half& half, std::string Item::*prompt) const;
-  Caption begin_caption(const TokenGrid& grid, const at::Tensor& ids) const;
-  void encode(ZImageSession& session, int half, bool keep_features, Slices& slices);
   const at::Tensor& adaln(ZImageSession& session) const;
   static at::Tensor guided(const ZImageSession& session);
   bool sends_features(const ZImageSession& session, const Half& part) const;
@@ -99,8 +85,6 @@ class ZImage final : public Model {
   bool small(const Grids& grids) const {
     return graphs_.value_or(static_cast<std::int64_t>(grids.size()) * grids[0].image() <= kGraphTokens);
   }
-  void encode_one(Caption& caption, const TokenGrid& grid, int half, bool keep_features, Slices& slices);
-  Slice replayed_encoding(Caption& caption, int half, const std::string& key);
   Slice replayed_forward(ZImageSession& session, int which, const std::string& key);
   at::Tensor decode_at_once(const at::Tensor& latents) const;
   int refiners() const { return static_cast<int>(transformer_.config().refiners); }
@@ -112,19 +96,19 @@ class ZImage final : public Model {
   std::optional<bool> graphs_;
   Graphs step_graphs_, side_graphs_;  // of the steps; of what may run beside them
   bool tiling_;
-  nn::CaptionEncoder encoder_;
   Transformer transformer_;
+  PromptEncoder prompts_;
   LatentsDecoder vae_;
-  WeightStream encoder_weights_, layer_weights_;  // memory.offload
+  WeightStream layer_weights_;  // memory.offload
 };
 
 void ZImage::check_fit(const ModelFiles& files) const {
   const std::string place = files.folder.string() + ": ";
   const TransformerConfig& config = transformer_.config();
-  if (config.caption_dim != encoder_.feature_dim()) {
+  if (config.caption_dim != prompts_.feature_dim()) {
     throw Error(ExitCode::bad_data, place + "the transformer wants captions of width " +
                                         std::to_string(config.caption_dim) + ", the text encoder makes " +
-                                        std::to_string(encoder_.feature_dim()));
+                                        std::to_string(prompts_.feature_dim()));
   }
   if (config.channels != vae_.config().latent_channels || vae_.config().out_channels != 3) {
     throw Error(ExitCode::bad_data, place +
@@ -153,7 +137,7 @@ void ZImage::begin_half(ZImageSession& session, Half& half, std::string Item::*p
   std::vector<at::Tensor> ids;
   for (std::size_t i = 0; i < session.count(); ++i) {
     const Item& item = session.unit.items[i];
-    ids.push_back(encoder_.tokenize(z_image_prompt(item.*prompt)));
+    ids.push_back(prompts_.tokenize(item.*prompt));
     half.grids.push_back({item.height / token, item.width / token, ids.back().size(0)});
     if (half.grids.back().padded_caption() + 1 >= transformer_.config().axes_lens[0]) {
       throw ItemError("a caption of " + std::to_string(ids.back().size(0)) + " tokens is too long for this model", i);
@@ -162,7 +146,7 @@ void ZImage::begin_half(ZImageSession& session, Half& half, std::string Item::*p
   std::optional<GridRope> ropes;
   for (std::size_t i = 0; i < session.count(); ++i) {
     const GridRope rope = transformer_.rope(half.grids[i]);
-    half.captions.push_back(stage_.first() ? begin_caption(half.grids[i], ids[i]) : Caption());
+    half.captions.push_back(stage_.first() ? prompts_.begin(half.grids[i], ids[i]) : Caption());
     half.captions.back().rope = nn::upload(rope.caption, device_);
     if (!ropes) {
       ropes = rope;
@@ -177,74 +161,6 @@ void ZImage::begin_half(ZImageSession& session, Half& half, std::string Item::*p
   half.all_rows = transformer_.pictures(half.grids, /*with_captions=*/true, device_);
 }
 
-Caption ZImage::begin_caption(const TokenGrid& grid, const at::Tensor& ids) const {
-  // Causal attention: what stands behind the end changes nothing, and few lengths are left to capture.
-  const std::int64_t tokens = device_.is_cuda() ? grid.padded_caption() : ids.size(0);
-  Caption caption;
-  caption.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong), device_);
-  const at::Tensor padded = at::constant_pad_nd(ids, {0, tokens - ids.size(0)});
-  caption.ids = encoder_weights_.active() ? padded : nn::upload(padded, device_);
-  return caption;
-}
-
-Slice ZImage::replayed_encoding(Caption& caption, int half, const std::string& key) {
-  const auto body = [this](const std::vector<at::Tensor>& in) {
-    const nn::Decoder& decoder = encoder_.decoder();
-    nn::DecoderPass pass;
-    pass.rope = {in[1], in[2]};
-    at::Tensor features = decoder.embed(in[0]);
-    for (std::size_t i = 0; i < decoder.layer_count(); ++i) features = decoder.layer(i, features, pass);
-    return features;
-  };
-  return {Phase::encode,
-          [this, &caption, key, body] {
-            const nn::RopeTable& rope = caption.encoding.rope;
-            caption.features = side_graphs_.run(key, {caption.ids, rope.cos, rope.sin}, body);
-          },
-          half};
-}
-
-void ZImage::encode_one(Caption& caption, const TokenGrid& grid, int half, bool keep_features, Slices& slices) {
-  const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), half}); };
-  const std::string key = "a prompt of " + std::to_string(caption.ids.size(0)) + " tokens";
-  const bool plain = !caption.encoding.local_rope.cos.defined();  // no layers with windows
-  if (plain && side_graphs_.wants(key)) {
-    slices.push_back(replayed_encoding(caption, half, key));
-  } else {
-    slice([this, &caption] { caption.features = nn::upload(encoder_.decoder().embed(caption.ids), device_); });
-    for (std::size_t i = 0; i < encoder_.decoder().layer_count(); ++i) {
-      const auto run = [this, &caption, i] {
-        caption.features = encoder_.decoder().layer(i, caption.features, caption.encoding);
-      };
-      slices.push_back(streamed(encoder_weights_, static_cast<int>(i), {Phase::encode, run, half}));
-    }
-  }
-  slice([this, &caption, grid, keep_features] {
-    caption.features = caption.features.narrow(0, 0, grid.caption);
-    caption.tokens = transformer_.embed_caption(caption.features, grid);
-    caption.encoding = {};
-    caption.ids.reset();
-    if (!keep_features) caption.features.reset();
-  });
-  for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
-    slice([this, &caption, i] { caption.tokens = transformer_.context_refiner(i, caption.tokens, caption.rope); });
-  }
-}
-
-void ZImage::encode(ZImageSession& session, int which, bool keep_features, Slices& slices) {
-  Half& half = session.parts[static_cast<std::size_t>(which)];
-  for (std::size_t i = 0; i < session.count(); ++i) {
-    encode_one(half.captions[i], half.grids[i], which, keep_features, slices);
-  }
-  slices.push_back({Phase::encode,
-                    [&half] {
-                      std::vector<at::Tensor> all;
-                      for (Caption& caption : half.captions) all.push_back(std::exchange(caption.tokens, {}));
-                      half.caption = all.size() == 1 ? all[0] : at::cat(all);
-                    },
-                    which});
-}
-
 std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
   check_unit(unit);
   auto session = std::make_unique<ZImageSession>(unit);
@@ -253,16 +169,16 @@ std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
   s.schedule = flow_match_schedule(item.steps, item.shift);
   s.guidance = {item.guidance, item.cfg_truncation, item.cfg_normalization};
   s.passes = item.steps;
-  s.halves = s.guidance.applies(s.time()) ? 2 : 1;
+  s.halves = s.guided_halves();
   bool guided = false;
   for (const float time : s.schedule.times) guided = guided || s.guidance.applies(time);
 
   s.time_features = nn::upload(transformer_.time_features(s.schedule.times), device_);
   begin_half(s, s.parts[0], &Item::prompt);
-  if (stage_.first()) encode(s, 0, tensors_, slices);
+  if (stage_.first()) prompts_.encode(s, 0, tensors_, slices);
   if (guided) {
     begin_half(s, s.parts[1], &Item::negative_prompt);
-    if (stage_.first()) encode(s, 1, false, slices);
+    if (stage_.first()) prompts_.encode(s, 1, false, slices);
   }
   if (!stage_.first() && !stage_.last()) return session;  // no latents come by
   slices.push_back({Phase::encode, [this, &s] {
@@ -362,16 +278,12 @@ void ZImage::advance(Session& session, Slices& slices) {
                       at::Tensor velocity = s.predictions[0];
                       if (s.halves == 2) velocity = guided(s);
                       s.state = euler_step(s.schedule, s.pass, s.state, velocity);
-                      ++s.pass;
-                      s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
+                      s.end_pass();
                     }});
 }
 
 void ZImage::follow(Session& session, Slices& slices) {
-  slices.push_back({Phase::denoise, [&s = cast(session)] {
-                      ++s.pass;
-                      s.halves = !s.done() && s.guidance.applies(s.time()) ? 2 : 1;
-                    }});
+  slices.push_back({Phase::denoise, [&s = cast(session)] { s.end_pass(); }});
 }
 
 /// Text features are made on the first stage and written by the last.
