@@ -86,7 +86,7 @@ class Qwen25Vl final : public Model {
   void prepare_steps(TextSession& session) const;
   at::Tensor embed_prompt(const Row& row) const;
   at::Tensor logits_of(const at::Tensor& hidden) const;
-  void take_tokens(TextSession& session) const;
+  at::Tensor first_logits(TextSession& session) const;
 
   at::Device device_;
   at::ScalarType dtype_;
@@ -272,40 +272,25 @@ void Qwen25Vl::leave(Session& session, int half, Slices& slices) {
                     }});
 }
 
-// Rows that have ended go on with an end token until the unit ends; nobody reads what they write.
-void Qwen25Vl::take_tokens(TextSession& s) const {
-  if (s.pass == 0) {
-    std::vector<at::Tensor> first;
-    for (Row& row : s.rows) first.push_back(tensors_ ? row.first_logits : std::exchange(row.first_logits, {}));
-    s.logits = first.size() == 1 ? first[0] : at::cat(first);
-  } else {
-    s.step.rows.position.add_(1);
-    s.step.rows.length.add_(1);
-  }
-  s.state = s.picker->pick(s.logits, s.pass);
-  s.logits.reset();
-  s.written.select(0, s.pass).copy_(s.state);
-  ++s.pass;
-  s.ended.logical_or_((s.state.unsqueeze(1) == s.end_tokens).any(1)).logical_or_(s.row_lengths <= s.pass);
-  s.halves = 1;
-  s.note_ended();
+/// Of all rows' prompts; those of each row stay where they are a result.
+at::Tensor Qwen25Vl::first_logits(TextSession& s) const {
+  std::vector<at::Tensor> all;
+  for (Row& row : s.rows) all.push_back(tensors_ ? row.first_logits : std::exchange(row.first_logits, {}));
+  return all.size() == 1 ? all[0] : at::cat(all);
 }
 
 void Qwen25Vl::advance(Session& session, Slices& slices) {
   TextSession& s = cast(session);
-  slices.push_back({s.pass == 0 ? Phase::prefill : Phase::decode, [this, &s] { take_tokens(s); }});
+  slices.push_back({s.pass == 0 ? Phase::prefill : Phase::decode, [this, &s] {
+                      if (s.pass == 0) s.logits = first_logits(s);
+                      s.take_tokens();
+                    }});
 }
 
 /// What the tables of the first stage are good for stays until the unit ends: other streams may have made it.
 void Qwen25Vl::follow(Session& session, Slices& slices) {
   TextSession& s = cast(session);
-  slices.push_back({s.pass == 0 ? Phase::prefill : Phase::decode, [&s] {
-                      if (s.pass++ > 0) {
-                        s.step.rows.position.add_(1);
-                        s.step.rows.length.add_(1);
-                      }
-                      s.halves = 1;
-                    }});
+  slices.push_back({s.pass == 0 ? Phase::prefill : Phase::decode, [&s] { s.end_pass(); }});
 }
 
 Crossing Qwen25Vl::crossing(const Session& session, int half) const {

@@ -6,6 +6,26 @@
 
 namespace trireme::qwen2_5_vl {
 
+// Rows that have ended go on with an end token until the unit ends; nobody reads what they write.
+void TextSession::take_tokens() {
+  state = picker->pick(logits, pass);
+  logits.reset();
+  written.select(0, pass).copy_(state);
+  end_pass();
+  ended.logical_or_((state.unsqueeze(1) == end_tokens).any(1)).logical_or_(row_lengths <= pass);
+  note_ended();
+}
+
+/// The prompts have set the places of the rows' first tokens.
+void TextSession::end_pass() {
+  if (pass++ > 0) {
+    step.rows.position.add_(1);
+    step.rows.length.add_(1);
+  }
+  halves = 1;
+}
+
+/// Copies `ended` to the host, without waiting.
 void TextSession::note_ended() {
   const at::Device device = ended.device();
   Note note{device::host_buffer(rows.size(), device), {}};

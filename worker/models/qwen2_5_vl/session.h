@@ -53,10 +53,13 @@ class TextSession final : public Session {
   at::Tensor row_lengths;  // [rows] int64: most tokens of each row
   at::Tensor end_tokens;   // int64
 
-  /// Copies `ended` to the host, without waiting. Once a pass.
-  void note_ended();
+  /// Last stage, at the end of a pass: picks the next tokens from `logits`.
+  void take_tokens();
+  /// The others, where the last one takes tokens.
+  void end_pass();
 
  private:
+  void note_ended();
   void read_notes() const;
 
   struct Note {
