@@ -5,9 +5,17 @@
 #include <memory>
 #include <utility>
 
+#include "common/errors.h"
 #include "worker/vision/tiling.h"
 
 namespace trireme {
+
+void LatentsDecoder::check_fit(std::int64_t latent_channels, const std::string& folder) const {
+  if (config().latent_channels == latent_channels && config().out_channels == 3) return;
+  throw Error(ExitCode::bad_data, folder +
+                                      ": transformer and vae disagree about the channels of the latents, or the vae "
+                                      "does not make pictures of 3 channels");
+}
 
 LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::function<void(const at::Tensor&)> take) const {
   const auto decoding = std::make_shared<at::Tensor>();  // what has been made so far, of the tile under way

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "worker/vision/autoencoder_kl.h"
@@ -20,6 +21,8 @@ class LatentsDecoder {
 
   void want(Parameters& parameters, const PartConfig& part) { vae_.want(parameters, part); }
   const AutoencoderConfig& config() const { return vae_.config(); }
+  /// Throws Error(bad_data) when it makes something else than pictures from latents of a transformer in `folder`.
+  void check_fit(std::int64_t latent_channels, const std::string& folder) const;
 
   struct Latents {
     std::int64_t height = 0, width = 0;

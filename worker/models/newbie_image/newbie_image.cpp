@@ -79,22 +79,15 @@ class NewbieImage final : public Model {
 
 void NewbieImage::check_fit(const ModelFiles& files) const {
   const TransformerConfig& config = transformer_.config();
-  const auto refuse = [&](const std::string& fact) {
-    throw Error(ExitCode::bad_data, files.folder.string() + ": " + fact);
-  };
   const auto differ = [&](const char* what, std::int64_t wanted, std::int64_t made) {
     if (wanted != made) {
-      refuse(std::string("the transformer wants ") + what + " of width " + std::to_string(wanted) +
-             ", its text encoder makes " + std::to_string(made));
+      throw Error(ExitCode::bad_data, files.folder.string() + ": the transformer wants " + what + " of width " +
+                                          std::to_string(wanted) + ", its text encoder makes " + std::to_string(made));
     }
   };
   differ("captions", config.caption_dim, text_.gemma().feature_dim());
   differ("a pooled text", config.pooled_dim, text_.jina().config().hidden);
-  if (config.channels != vae_.config().latent_channels || vae_.config().out_channels != 3) {
-    refuse(
-        "transformer and vae disagree about the channels of the latents, or the vae does not make pictures of 3 "
-        "channels");
-  }
+  vae_.check_fit(config.channels, files.folder.string());
 }
 
 PictureSizes NewbieImage::sizes() const {

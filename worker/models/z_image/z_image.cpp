@@ -103,18 +103,13 @@ class ZImage final : public Model {
 };
 
 void ZImage::check_fit(const ModelFiles& files) const {
-  const std::string place = files.folder.string() + ": ";
   const TransformerConfig& config = transformer_.config();
   if (config.caption_dim != prompts_.feature_dim()) {
-    throw Error(ExitCode::bad_data, place + "the transformer wants captions of width " +
+    throw Error(ExitCode::bad_data, files.folder.string() + ": the transformer wants captions of width " +
                                         std::to_string(config.caption_dim) + ", the text encoder makes " +
                                         std::to_string(prompts_.feature_dim()));
   }
-  if (config.channels != vae_.config().latent_channels || vae_.config().out_channels != 3) {
-    throw Error(ExitCode::bad_data, place +
-                                        "transformer and vae disagree about the channels of the latents, or the vae "
-                                        "does not make pictures of 3 channels");
-  }
+  vae_.check_fit(config.channels, files.folder.string());
 }
 
 PictureSizes ZImage::sizes() const {
