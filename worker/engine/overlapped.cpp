@@ -23,7 +23,7 @@ struct OverlappedEngine::InHand {
 };
 
 OverlappedEngine::OverlappedEngine(Model& model, Settings settings)
-    : model_(model), settings_(settings), timeline_(model.device()), side_(model.device()) {}
+    : model_(model), settings_(settings), span_log_(model.device()), side_(model.device()) {}
 OverlappedEngine::~OverlappedEngine() = default;
 
 bool OverlappedEngine::idle() const {
@@ -47,7 +47,7 @@ bool OverlappedEngine::progress() {
 void OverlappedEngine::prepare() {
   if (ahead_ || waiting_.empty()) return;
   if (current_ && current_->session->passes - current_->session->pass > kPassesAhead) return;
-  timeline_.start();
+  span_log_.start();
   ahead_ = std::make_unique<InHand>(std::move(waiting_.front()), model_.device());
   waiting_.pop_front();
   ahead_->encoding = begin_beside(side_, model_, ahead_->unit, ahead_->session);
@@ -149,7 +149,7 @@ void OverlappedEngine::keep_times(const InHand& unit, PhaseSeconds& seconds) {
   const auto keep = [&](const PhaseClock& clock) {
     clock.for_each([&](Phase phase, const device::Event& begin, const device::Event& end) {
       seconds[static_cast<std::size_t>(phase)] += end.seconds_since(begin);
-      timeline_.add(phase, unit.unit.index, begin, end);
+      span_log_.add(phase, unit.unit.index, begin, end);
     });
   };
   keep(unit.encoding->clock);

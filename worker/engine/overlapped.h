@@ -10,7 +10,7 @@
 
 #include "worker/engine/engine.h"
 #include "worker/engine/side_work.h"
-#include "worker/engine/timeline.h"
+#include "worker/engine/span_log.h"
 #include "worker/queue.h"
 
 namespace trireme {
@@ -33,7 +33,7 @@ class OverlappedEngine final : public Engine {
   std::uint64_t slices_done() const override { return slices_done_ + side_.slices_done(); }
   std::uint64_t tokens_done() const override { return 0; }  // pictures only
   PhaseSeconds seconds() const override { return seconds_; }
-  std::vector<Span> spans() const override { return timeline_.spans(); }
+  std::vector<Span> spans() const override { return span_log_.spans(); }
 
  private:
   struct InHand;
@@ -57,8 +57,8 @@ class OverlappedEngine final : public Engine {
   std::deque<Finished> finished_;
   std::uint64_t slices_done_ = 0;
   PhaseSeconds seconds_{};
-  Timeline timeline_;  // from the first unit's begin
-  SideWork side_;      // last: its tasks are about the units above
+  SpanLog span_log_;  // from the first unit's begin
+  SideWork side_;     // last: its tasks are about the units above
 };
 
 }  // namespace trireme

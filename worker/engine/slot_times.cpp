@@ -10,7 +10,7 @@ void SlotTimes::wait() {
 }
 
 void SlotTimes::begin(std::uint64_t slot, std::uint64_t unit, int half, int pass) {
-  timeline_.start();
+  span_log_.start();
   const Span span{SpanKind::slot, unit, static_cast<std::int64_t>(slot), half, pass};
   open_.push_back({span, std::move(waits_), {}, PhaseClock(device_)});
   waits_ = device::Event();
@@ -24,14 +24,14 @@ void SlotTimes::collect() {
   // The slot under way has no end yet, and an event that was never recorded counts as done.
   while (!open_.empty() && open_.front().clock.closed() && open_.front().clock.ended()) {
     Open& slot = open_.front();
-    slot.time.begin = timeline_.seconds_at(slot.start);
+    slot.time.begin = span_log_.seconds_at(slot.start);
     slot.time.seconds = slot.clock.end_event().seconds_since(slot.start);
     Span wait = slot.time;
     wait.kind = SpanKind::wait;
     wait.seconds = slot.start.seconds_since(slot.waits);
     wait.begin -= wait.seconds;
-    timeline_.add(wait);
-    timeline_.add(slot.time);
+    span_log_.add(wait);
+    span_log_.add(slot.time);
     const PhaseSeconds seconds = slot.clock.seconds();
     add_to(phases_, seconds);
     const auto [found, fresh] = units_.try_emplace(slot.time.unit);
@@ -51,9 +51,9 @@ UnitTimes SlotTimes::take_unit(std::uint64_t unit) {
 
 void SlotTimes::add_side(std::uint64_t unit, const PhaseClock& clock) {
   add_to(phases_, clock.seconds());
-  if (!timeline_.started()) return;  // in front of the first slot, and of the clock
+  if (!span_log_.started()) return;  // in front of the first slot, and of the clock
   clock.for_each([&](Phase phase, const device::Event& begin, const device::Event& end) {
-    timeline_.add(phase, unit, begin, end);
+    span_log_.add(phase, unit, begin, end);
   });
 }
 

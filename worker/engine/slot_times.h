@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "worker/device.h"
-#include "worker/engine/timeline.h"
+#include "worker/engine/span_log.h"
 #include "worker/engine/unit_work.h"
 
 namespace trireme {
@@ -20,10 +20,10 @@ struct UnitTimes {
 
 class SlotTimes {
  public:
-  explicit SlotTimes(at::Device device) : device_(device), timeline_(device) {}
+  explicit SlotTimes(at::Device device) : device_(device), span_log_(device) {}
 
   /// From here on spans are kept; the first `begin` does it, too.
-  void start_clock() { timeline_.start(); }
+  void start_clock() { span_log_.start(); }
   /// The slot's group is about to be enqueued: from here on the stage waits.
   void wait();
   /// A slot's slices are enqueued between these two.
@@ -38,7 +38,7 @@ class SlotTimes {
   UnitTimes take_unit(std::uint64_t unit);
 
   const PhaseSeconds& phases() const { return phases_; }
-  std::vector<Span> spans() const { return timeline_.spans(); }
+  std::vector<Span> spans() const { return span_log_.spans(); }
 
  private:
   struct Open {
@@ -47,7 +47,7 @@ class SlotTimes {
     PhaseClock clock;
   };
   at::Device device_;
-  Timeline timeline_;
+  SpanLog span_log_;
   device::Event waits_;
   std::deque<Open> open_;
   PhaseSeconds phases_{};

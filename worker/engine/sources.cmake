@@ -8,7 +8,7 @@ target_sources(trireme_worker_core PRIVATE
   engine/second_try.cpp
   engine/side_work.cpp
   engine/slot_times.cpp
-  engine/timeline.cpp
+  engine/span_log.cpp
   engine/unit_in_hand.cpp
   engine/unit_items.cpp
   engine/unit_work.cpp

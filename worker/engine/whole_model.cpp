@@ -8,7 +8,7 @@
 namespace trireme {
 
 WholeModelEngine::WholeModelEngine(Model& model, Settings settings)
-    : model_(model), settings_(settings), timeline_(model.device()) {}
+    : model_(model), settings_(settings), span_log_(model.device()) {}
 WholeModelEngine::~WholeModelEngine() = default;
 
 bool WholeModelEngine::idle() const {
@@ -39,7 +39,7 @@ bool WholeModelEngine::fill() {
     return true;
   }
   while (current_.size() < settings_.units_at_once && !waiting_.empty()) {
-    timeline_.start();
+    span_log_.start();
     auto unit = std::make_unique<UnitInHand>(std::move(waiting_.front()), model_,
                                              UnitInHand::Settings{settings_.degrade, settings_.tried_before});
     waiting_.pop_front();
@@ -125,7 +125,7 @@ bool WholeModelEngine::collect() {
     UnitInHand& unit = *completing_.front();
     tokens_done_ += unit.tokens();
     unit.for_each_phase([&](Phase phase, const device::Event& begin, const device::Event& end) {
-      timeline_.add(phase, unit.index(), begin, end);
+      span_log_.add(phase, unit.index(), begin, end);
     });
     finished_.push_back(unit.finished());
     add_to(seconds_, finished_.back().seconds);

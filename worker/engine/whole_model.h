@@ -12,7 +12,7 @@
 #include "common/errors.h"
 #include "worker/device.h"
 #include "worker/engine/engine.h"
-#include "worker/engine/timeline.h"
+#include "worker/engine/span_log.h"
 #include "worker/engine/unit_in_hand.h"
 #include "worker/queue.h"
 
@@ -39,7 +39,7 @@ class WholeModelEngine final : public Engine {
   std::uint64_t slices_done() const override { return slices_done_; }
   std::uint64_t tokens_done() const override;
   PhaseSeconds seconds() const override { return seconds_; }
-  std::vector<Span> spans() const override { return timeline_.spans(); }
+  std::vector<Span> spans() const override { return span_log_.spans(); }
 
  private:
   bool fill();
@@ -62,7 +62,7 @@ class WholeModelEngine final : public Engine {
   std::deque<Finished> finished_;
   std::uint64_t slices_done_ = 0, tokens_done_ = 0;
   PhaseSeconds seconds_{};
-  Timeline timeline_;  // from the first unit's begin
+  SpanLog span_log_;  // from the first unit's begin
 };
 
 }  // namespace trireme

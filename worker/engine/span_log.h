@@ -9,9 +9,9 @@
 
 namespace trireme {
 
-class Timeline {
+class SpanLog {
  public:
-  explicit Timeline(at::Device device) : device_(device) {}
+  explicit SpanLog(at::Device device) : device_(device) {}
 
   /// Seconds count from the first call on.
   void start();
