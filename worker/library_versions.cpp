@@ -2,10 +2,13 @@
 
 #include <ATen/Version.h>
 #include <ATen/cuda/CUDAContext.h>
+#include <dlfcn.h>
 #include <jpeglib.h>
 #include <png.h>
 #include <torch/headeronly/version.h>
+#include <zlib.h>
 
+#include <CLI/Version.hpp>
 #include <fstream>
 #include <sstream>
 
@@ -44,6 +47,33 @@ LibraryVersion cuda_driver() {
   return {"GPU driver", "", driver + (newest == 0 ? "" : " (CUDA " + cuda_text(newest) + ")")};
 }
 
+/// A function of a library that LibTorch brings along, which we do not link; null where it brings none.
+template <class Function>
+Function* function_of_torch(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+}
+
+LibraryVersion cublas_version() {
+  auto* property = function_of_torch<decltype(cublasGetProperty)>("cublasGetProperty");
+  if (property == nullptr) return {"cuBLAS", "", ""};
+  int major = 0;
+  int minor = 0;
+  int patch = 0;
+  property(MAJOR_VERSION, &major);
+  property(MINOR_VERSION, &minor);
+  property(PATCH_LEVEL, &patch);
+  return {"cuBLAS", "", std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch)};
+}
+
+LibraryVersion cudnn_version() {
+  auto* number = function_of_torch<std::size_t()>("cudnnGetVersion");
+  if (number == nullptr) return {"cuDNN", "", ""};
+  const std::size_t version = number();
+  return {"cuDNN", "",
+          std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+              std::to_string(version % 100)};
+}
+
 LibraryVersion jpeg_version() {
 #ifdef LIBJPEG_TURBO_VERSION
 #define TRIREME_TEXT_(x) #x
@@ -59,11 +89,15 @@ LibraryVersion jpeg_version() {
 std::vector<LibraryVersion> library_versions() {
   return {{"torch", TORCH_VERSION, ""},
           cuda_version(),
+          cublas_version(),
+          cudnn_version(),
           cuda_driver(),
           nccl_version(),
           mpi_version(),
           {"libpng", PNG_LIBPNG_VER_STRING, png_get_libpng_ver(nullptr)},
-          jpeg_version()};
+          {"zlib", ZLIB_VERSION, zlibVersion()},
+          jpeg_version(),
+          {"CLI11", CLI11_VERSION, ""}};
 }
 
 std::string version_text() {
