@@ -5,24 +5,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "common/median.h"
+#include "common/print.h"
 #include "common/steady_clock.h"
 #include "worker/device.h"
 #include "worker/monitor/nvml.h"
 
 namespace trireme::bench {
 namespace {
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 /// Something to repeat: a graph of the work, or the work itself.
 class Repeat {
@@ -122,13 +117,9 @@ std::string profile(at::Device device, const std::function<void()>& work, std::s
   }
   std::vector<std::pair<std::string, Total>> order(totals.begin(), totals.end());
   std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second.ms > b.second.ms; });
-  char line[200];
-  std::snprintf(line, sizeof line, "%9.3f ms %5d launches in all\n", all, launches);
-  std::string text = line;
+  std::string text = print("%9.3f ms %5d launches in all\n", all, launches);
   for (std::size_t i = 0; i < std::min(lines, order.size()); ++i) {
-    std::snprintf(line, sizeof line, "%9.3f ms %5d  %s\n", order[i].second.ms, order[i].second.launches,
-                  order[i].first.c_str());
-    text += line;
+    text += print("%9.3f ms %5d  %s\n", order[i].second.ms, order[i].second.launches, order[i].first.c_str());
   }
   return text;
 }

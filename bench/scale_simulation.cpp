@@ -21,6 +21,7 @@
 #include <random>
 #include <thread>
 
+#include "common/cpu_clock.h"
 #include "common/journal.h"
 #include "common/log.h"
 #include "worker/dispatch/coordinator.h"
@@ -41,12 +42,6 @@ struct Options {
   double message_us = 2;  // MPI's own work for a message on rank 0
   double link_gb = 40;    // GB/s into rank 0's host
 };
-
-double thread_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 /// All ranks but rank 0, and the network between: what rank 0 sends is answered by events of later times.
 class SimulatedCluster final : public Transport {
@@ -183,8 +178,8 @@ class SimulatedCluster final : public Transport {
   /// Processor time of the model is not rank 0's.
   class Pause {
    public:
-    explicit Pause(SimulatedCluster& cluster) : cluster_(cluster), start_(thread_seconds()) {}
-    ~Pause() { cluster_.own_seconds += thread_seconds() - start_; }
+    explicit Pause(SimulatedCluster& cluster) : cluster_(cluster), start_(thread_cpu_seconds()) {}
+    ~Pause() { cluster_.own_seconds += thread_cpu_seconds() - start_; }
 
    private:
     SimulatedCluster& cluster_;
@@ -311,13 +306,13 @@ void simulate(const Options& options, int replicas, const std::filesystem::path&
   OwnReplica own(cluster, exchange);
   double used_seconds = 0;
   while (!exchange.finished()) {
-    const double start = thread_seconds(), model = cluster.own_seconds;
+    const double start = thread_cpu_seconds(), model = cluster.own_seconds;
     const std::uint64_t messages = cluster.messages;
     bool active = exchange.progress();
     own.progress();
     active = coordinator.progress() || active;
     if (active) {
-      double used = thread_seconds() - start - (cluster.own_seconds - model);
+      double used = thread_cpu_seconds() - start - (cluster.own_seconds - model);
       used += static_cast<double>(cluster.messages - messages) * options.message_us * 1e-6;
       used_seconds += used;
       cluster.now += used;

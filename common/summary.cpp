@@ -1,7 +1,8 @@
 #include "common/summary.h"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "common/print.h"
 
 namespace trireme {
 namespace {
@@ -22,13 +23,6 @@ std::uint64_t sum(const std::vector<RankSummary>& ranks, Value value) {
   std::uint64_t total = 0;
   for (const RankSummary& rank : ranks) total += value(rank);
   return total;
-}
-
-template <class... Values>
-std::string print(const char* format, Values... values) {
-  std::array<char, 256> line{};
-  std::snprintf(line.data(), line.size(), format, values...);
-  return line.data();
 }
 
 std::string percents(const RingLoss& loss) {

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -13,6 +12,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/job.h"
+#include "common/print.h"
 #include "common/prompts.h"
 #include "common/run_directory.h"
 #include "launcher/launch_line.h"
@@ -36,13 +36,6 @@ struct Options {
   std::string append;
   bool head = true;
 };
-
-template <class... Values>
-std::string print(const char* format, Values... values) {
-  std::array<char, 512> line{};
-  std::snprintf(line.data(), line.size(), format, values...);
-  return line.data();
-}
 
 /// What all runs share.
 struct Bench {

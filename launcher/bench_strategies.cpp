@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +11,7 @@
 #include "common/files.h"
 #include "common/job.h"
 #include "common/model_shape.h"
+#include "common/print.h"
 #include "common/unit_cost.h"
 #include "launcher/bench_image.h"
 #include "launcher/launch_line.h"
@@ -33,13 +33,6 @@ struct BenchOptions {
   std::vector<std::string> overrides;
   bool trace = false;
 };
-
-template <class... Values>
-std::string print(const char* format, Values... values) {
-  std::array<char, 512> line{};
-  std::snprintf(line.data(), line.size(), format, values...);
-  return line.data();
-}
 
 std::string name_of(const StrategyRow& row) {
   const int replicas = row.ranks / row.stages;

@@ -1,7 +1,6 @@
 #include "launcher/plan.h"
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,6 +9,7 @@
 #include "common/checkpoint.h"
 #include "common/errors.h"
 #include "common/offload_cost.h"
+#include "common/print.h"
 #include "common/prompts.h"
 #include "common/stage_split.h"
 
@@ -17,13 +17,6 @@ namespace trireme {
 namespace {
 
 constexpr double kGiB = 1024.0 * 1024 * 1024;
-
-template <class... Values>
-std::string print(const char* format, Values... values) {
-  std::array<char, 512> line{};
-  std::snprintf(line.data(), line.size(), format, values...);
-  return line.data();
-}
 
 bool is_gpu(const std::string& device) { return device != "cpu"; }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/files.h"
+#include "common/print.h"
 #include "common/utc.h"
 #include "launcher/report/comparison.h"
 #include "launcher/report/html.h"
@@ -39,7 +40,7 @@ report::Document document_of(const ReportOptions& options) {
     document.title = "Trireme run " + runs.front().name;
     document.chapters.push_back(report::run_chapter(runs.front(), options.items));
   } else {
-    document.title = report::print("%zu Trireme runs compared", runs.size());
+    document.title = print("%zu Trireme runs compared", runs.size());
     document.chapters.push_back(report::comparison_chapter(runs, std::min(options.items, kItemsSideBySide)));
     for (const report::RunRecord& run : runs) {
       document.chapters.push_back(report::run_chapter(run, std::min(options.items, kItemsSideBySide)));

@@ -4,13 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <cstdarg>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <thread>
 
+#include "common/print.h"
 #include "common/run_directory.h"
 
 namespace trireme {
@@ -18,15 +18,6 @@ namespace {
 
 constexpr std::chrono::seconds kRedraw{1};
 constexpr const char* kHomeAndClear = "\x1b[H\x1b[J";
-
-[[gnu::format(printf, 1, 2)]] std::string print(const char* format, ...) {
-  char line[512];
-  std::va_list values;
-  va_start(values, format);
-  std::vsnprintf(line, sizeof line, format, values);
-  va_end(values);
-  return line;
-}
 
 /// "-" when not known.
 template <class Number>

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "common/print.h"
 #include "launcher/report/html.h"
 #include "launcher/report/numbers.h"
 

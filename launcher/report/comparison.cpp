@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "common/print.h"
 #include "launcher/report/charts.h"
 #include "launcher/report/numbers.h"
 #include "launcher/report/resources.h"

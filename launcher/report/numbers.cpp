@@ -1,18 +1,10 @@
 #include "launcher/report/numbers.h"
 
 #include <cmath>
-#include <cstdio>
+
+#include "common/print.h"
 
 namespace trireme::report {
-
-std::string print(const char* format, ...) {
-  char text[512];
-  std::va_list values;
-  va_start(values, format);
-  std::vsnprintf(text, sizeof text, format, values);
-  va_end(values);
-  return text;
-}
 
 std::string fixed(double value, int digits) { return print("%.*f", digits, value); }
 

@@ -8,8 +8,6 @@
 
 namespace trireme::report {
 
-[[gnu::format(printf, 1, 2)]] std::string print(const char* format, ...);
-
 std::string fixed(double value, int digits);
 /// "0.214 s", "12.3 s", "4 min 07 s", "3 h 12 min"
 std::string duration(double seconds);

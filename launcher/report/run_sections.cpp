@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/errors.h"
+#include "common/print.h"
 #include "launcher/report/numbers.h"
 #include "launcher/report/resources.h"
 #include "launcher/report/results_section.h"

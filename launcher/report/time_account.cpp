@@ -4,17 +4,12 @@
 #include <map>
 #include <utility>
 
+#include "common/median.h"
+
 namespace trireme::report {
 namespace {
 
 constexpr std::size_t kEnoughItems = 3;  // of a replica, to call it slow
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 double phase(const RankSummary& rank, RankPhase which) { return rank.seconds[static_cast<std::size_t>(which)]; }
 

@@ -21,7 +21,7 @@ int size_class(const UnitWork& work) {
 }
 
 /// The lower one of two: what a first unit takes longer is mostly warm-up.
-double median(std::vector<double> values) {
+double lower_median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
@@ -68,7 +68,7 @@ void Predictor::learn_speed(Replica& replica, double slowness) {
   replica.slowness.push_back(slowness);
   if (replica.speed == 0) ++known_;
   speeds_ -= replica.speed;
-  replica.speed = 1 / median(replica.slowness);
+  replica.speed = 1 / lower_median(replica.slowness);
   speeds_ += replica.speed;
   const auto [least, most] = std::minmax_element(replica.slowness.begin(), replica.slowness.end());
   const double usual = std::exp(replica.usual);

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "common/median.h"
+
 namespace trireme::doctor {
 namespace {
 
@@ -220,12 +222,6 @@ void find_wrong_folders(const Ranks& ranks, Findings& findings) {
                             (on.size() > 1 ? " and " + std::to_string(on.size() - 1) + " more" : "") + ": " + trouble,
                         "set output.directory to a folder that every host shares and you may write"});
   }
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
 }
 
 }  // namespace

@@ -1,22 +1,13 @@
 #include "worker/doctor/report.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "common/print.h"
+
 namespace trireme::doctor {
 namespace {
-
-__attribute__((format(printf, 1, 2))) std::string line(const char* format, ...) {
-  char text[1024];
-  va_list values;
-  va_start(values, format);
-  std::vsnprintf(text, sizeof text, format, values);
-  va_end(values);
-  return std::string(text) + "\n";
-}
 
 std::string rank_line(const RankFacts& rank) {
   std::string nodes;
@@ -27,9 +18,9 @@ std::string rank_line(const RankFacts& rank) {
              std::to_string(rank.gpu.total_bytes >> 30) + " GiB numa " + std::to_string(rank.gpu.numa_node) + " " +
              rank.gpu.uuid;
   }
-  return line("#  Rank %3d Local %2d Pid %7lld on %10s cpus %s (numa %s) %s", rank.rank, rank.local_rank,
-              static_cast<long long>(rank.pid), rank.host.c_str(), rank.cpus.c_str(),
-              nodes.empty() ? "?" : nodes.c_str(), device.c_str());
+  return print("#  Rank %3d Local %2d Pid %7lld on %10s cpus %s (numa %s) %s\n", rank.rank, rank.local_rank,
+               static_cast<long long>(rank.pid), rank.host.c_str(), rank.cpus.c_str(),
+               nodes.empty() ? "?" : nodes.c_str(), device.c_str());
 }
 
 std::string joined(const std::vector<std::string>& words, const char* between) {
@@ -40,14 +31,14 @@ std::string joined(const std::vector<std::string>& words, const char* between) {
 
 std::string links_text(const Report& report) {
   const double giga = 1e-9;
-  std::string text = line("# one element to every rank and back over %s: ok", report.carrier.c_str());
+  std::string text = print("# one element to every rank and back over %s: ok\n", report.carrier.c_str());
   if (report.links.links.empty()) return text;
-  text += line("# %zu MiB, GB/s", report.links.bytes >> 20);
-  text += line("#  %5s %12s %12s", "rank", "to rank 0", "from rank 0");
+  text += print("# %zu MiB, GB/s\n", report.links.bytes >> 20);
+  text += print("#  %5s %12s %12s\n", "rank", "to rank 0", "from rank 0");
   for (const LinkSpeed& link : report.links.links) {
-    text += line("   %5d %12.3f %12.3f", link.rank, link.to_root * giga, link.from_root * giga);
+    text += print("   %5d %12.3f %12.3f\n", link.rank, link.to_root * giga, link.from_root * giga);
   }
-  return text + line("# round the ring, all at once: %.3f GB/s a rank", report.links.ring * giga);
+  return text + print("# round the ring, all at once: %.3f GB/s a rank\n", report.links.ring * giga);
 }
 
 }  // namespace
@@ -57,16 +48,16 @@ std::string to_text(const Report& report) {
   for (const RankFacts& rank : report.ranks) hosts.insert(rank.host);
   const RankFacts& first = report.ranks.front();
   std::string text =
-      line("# trireme %s doctor · %zu rank%s on %zu host%s · started by %s", TRIREME_VERSION, report.ranks.size(),
-           report.ranks.size() == 1 ? "" : "s", hosts.size(), hosts.size() == 1 ? "" : "s", first.launcher.c_str());
-  text += line("# %s", joined(first.versions, " · ").c_str());
+      print("# trireme %s doctor · %zu rank%s on %zu host%s · started by %s\n", TRIREME_VERSION, report.ranks.size(),
+            report.ranks.size() == 1 ? "" : "s", hosts.size(), hosts.size() == 1 ? "" : "s", first.launcher.c_str());
+  text += print("# %s\n", joined(first.versions, " · ").c_str());
   for (const RankFacts& rank : report.ranks) text += rank_line(rank);
-  for (const auto& [name, value] : first.variables) text += line("# %s=%s", name.c_str(), value.c_str());
+  for (const auto& [name, value] : first.variables) text += print("# %s=%s\n", name.c_str(), value.c_str());
   std::string interfaces;
   for (const Interface& interface : first.interfaces) interfaces += " " + interface.name + " " + interface.address;
-  text += line("# interfaces of %s:%s", first.host.c_str(), interfaces.empty() ? " none" : interfaces.c_str());
+  text += print("# interfaces of %s:%s\n", first.host.c_str(), interfaces.empty() ? " none" : interfaces.c_str());
   if (!report.carrier.empty()) text += links_text(report);
-  for (const std::string& checked : report.checked) text += line("# %s", checked.c_str());
+  for (const std::string& checked : report.checked) text += print("# %s\n", checked.c_str());
   for (const Finding& finding : report.findings) {
     text += std::string(name(finding.severity)) + ": " + finding.fact + ": " + finding.remedy + "\n";
   }
@@ -74,7 +65,7 @@ std::string to_text(const Report& report) {
     return std::count_if(report.findings.begin(), report.findings.end(),
                          [&](const Finding& finding) { return finding.severity == severity; });
   };
-  return text + line("# %td errors, %td warnings", count(Severity::error), count(Severity::warning));
+  return text + print("# %td errors, %td warnings\n", count(Severity::error), count(Severity::warning));
 }
 
 std::string to_json(const Report& report) {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "common/files.h"
+#include "common/print.h"
 #include "common/run_directory.h"
 
 namespace trireme {
@@ -36,13 +36,6 @@ std::string title_of(const Span& span) {
              std::to_string(span.slot) + ")";
   }
   return title;
-}
-
-template <class... Values>
-std::string print(const char* format, Values... values) {
-  std::array<char, 512> line{};
-  std::snprintf(line.data(), line.size(), format, values...);
-  return line.data();
 }
 
 constexpr double kLeft = 70, kTop = 30, kRow = 34, kBar = 16, kWidth = 1200;
