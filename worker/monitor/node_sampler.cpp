@@ -1,25 +1,19 @@
 #include "worker/monitor/node_sampler.h"
 
-#include <time.h>
-
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <utility>
 
+#include "common/cpu_clock.h"
 #include "common/log.h"
 
 namespace trireme {
 namespace {
 
 constexpr std::chrono::seconds kPatience{2};
-
-double thread_cpu_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 }  // namespace
 
@@ -29,7 +23,7 @@ struct NodeSampler::Shared {
   std::optional<NodeSample> latest;
   bool stop = false, stopped = false;
   std::uint64_t samples = 0;
-  double cpu_seconds = 0;
+  double first_cpu_seconds = 0, further_cpu_seconds = 0;  // the first sample wakes the driver
 
   void run(const std::function<NodeSample()>& read, double interval_seconds) {
     std::unique_lock lock(mutex);
@@ -40,8 +34,8 @@ struct NodeSampler::Shared {
       const double spent = thread_cpu_seconds() - before;
       lock.lock();
       latest = std::move(sample);
+      (samples == 0 ? first_cpu_seconds : further_cpu_seconds) += spent;
       ++samples;
-      cpu_seconds += spent;
       wake.wait_for(lock, std::chrono::duration<double>(interval_seconds), [this] { return stop; });
     }
     stopped = true;
@@ -63,8 +57,10 @@ NodeSampler::~NodeSampler() {
   const bool stopped = shared_->wake.wait_for(lock, kPatience, [this] { return shared_->stopped; });
   if (!stopped) log::warning("a reading of this node hangs: the driver may need a look");
   if (shared_->samples == 0) return;
+  const double further = static_cast<double>(std::max<std::uint64_t>(1, shared_->samples - 1));
   log::info("node watched", {{"samples", shared_->samples},
-                             {"cpu_ms_a_sample", 1e3 * shared_->cpu_seconds / static_cast<double>(shared_->samples)}});
+                             {"cpu_ms_of_the_first", 1e3 * shared_->first_cpu_seconds},
+                             {"cpu_ms_a_sample", 1e3 * shared_->further_cpu_seconds / further}});
 }
 
 std::optional<NodeSample> NodeSampler::take() {

@@ -6,6 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "common/cpu_clock.h"
+#include "common/median.h"
+
 namespace trireme {
 namespace {
 
@@ -27,6 +30,16 @@ constexpr std::array<std::pair<unsigned long long, const char*>, 6> kReasons = {
                                                                                  {0x20, "thermal"},
                                                                                  {0x40, "hardware_thermal"},
                                                                                  {0x80, "power_brake"}}};
+
+enum class Question { utilization, memory, temperature, power, energy, clock, ecc, throttling };
+constexpr std::array<std::pair<Question, const char*>, 8> kQuestions = {{{Question::utilization, "utilization"},
+                                                                         {Question::memory, "memory"},
+                                                                         {Question::temperature, "temperature"},
+                                                                         {Question::power, "power"},
+                                                                         {Question::energy, "energy"},
+                                                                         {Question::clock, "clock"},
+                                                                         {Question::ecc, "ecc"},
+                                                                         {Question::throttling, "throttling"}}};
 
 struct CloseLibrary {
   void operator()(void* handle) const { dlclose(handle); }
@@ -93,32 +106,48 @@ struct Nvml::Library {
     }
   }
 
-  GpuSample sample(std::size_t place) const {
-    const Device gpu = devices[place];
-    GpuSample now = names[place];
-    Utilization busy{};
-    Memory bytes{};
-    unsigned value = 0;
-    unsigned long long large = 0;
-    if (utilization(gpu, &busy) == kSuccess) now.utilization_percent = busy.gpu;
-    if (memory(gpu, &bytes) == kSuccess) {
-      now.memory_used_bytes = bytes.used;
-      now.memory_total_bytes = bytes.total;
-    }
-    if (temperature(gpu, kGpuTemperature, &value) == kSuccess) now.temperature_c = value;
-    if (power(gpu, &value) == kSuccess) now.power_watts = value / 1e3;
-    if (energy(gpu, &large) == kSuccess) now.energy_joules = static_cast<double>(large) / 1e3;
-    if (clock(gpu, kSmClock, &value) == kSuccess) now.sm_mhz = value;
-    if (ecc_errors(gpu, kCorrected, kSinceDriver, &large) == kSuccess) now.ecc_corrected = large;
-    if (ecc_errors(gpu, kUncorrected, kSinceDriver, &large) == kSuccess) now.ecc_uncorrected = large;
-    if (throttle_reasons(gpu, &large) == kSuccess) {
-      for (const auto& [bit, reason] : kReasons) {
-        if ((large & bit) != 0) now.throttled.push_back(reason);
-      }
-    }
-    return now;
-  }
+  void read(std::size_t place, Question question, GpuSample& into) const;
 };
+
+void Nvml::Library::read(std::size_t place, Question question, GpuSample& into) const {
+  const Device gpu = devices[place];
+  Utilization busy{};
+  Memory bytes{};
+  unsigned value = 0;
+  unsigned long long large = 0;
+  switch (question) {
+    case Question::utilization:
+      if (utilization(gpu, &busy) == kSuccess) into.utilization_percent = busy.gpu;
+      break;
+    case Question::memory:
+      if (memory(gpu, &bytes) != kSuccess) break;
+      into.memory_used_bytes = bytes.used;
+      into.memory_total_bytes = bytes.total;
+      break;
+    case Question::temperature:
+      if (temperature(gpu, kGpuTemperature, &value) == kSuccess) into.temperature_c = value;
+      break;
+    case Question::power:
+      if (power(gpu, &value) == kSuccess) into.power_watts = value / 1e3;
+      break;
+    case Question::energy:
+      if (energy(gpu, &large) == kSuccess) into.energy_joules = static_cast<double>(large) / 1e3;
+      break;
+    case Question::clock:
+      if (clock(gpu, kSmClock, &value) == kSuccess) into.sm_mhz = value;
+      break;
+    case Question::ecc:
+      if (ecc_errors(gpu, kCorrected, kSinceDriver, &large) == kSuccess) into.ecc_corrected = large;
+      if (ecc_errors(gpu, kUncorrected, kSinceDriver, &large) == kSuccess) into.ecc_uncorrected = large;
+      break;
+    case Question::throttling:
+      if (throttle_reasons(gpu, &large) != kSuccess) break;
+      for (const auto& [bit, reason] : kReasons) {
+        if ((large & bit) != 0) into.throttled.push_back(reason);
+      }
+      break;
+  }
+}
 
 Nvml::Nvml(std::unique_ptr<Library> library) : library_(std::move(library)) {}
 Nvml::Nvml(Nvml&&) noexcept = default;
@@ -135,9 +164,29 @@ std::optional<Nvml> Nvml::open(const char* library) {
 }
 
 std::vector<GpuSample> Nvml::sample() const {
-  std::vector<GpuSample> gpus;
-  for (std::size_t place = 0; place < library_->devices.size(); ++place) gpus.push_back(library_->sample(place));
+  std::vector<GpuSample> gpus = library_->names;
+  for (std::size_t place = 0; place < gpus.size(); ++place) {
+    for (const auto& [question, name] : kQuestions) library_->read(place, question, gpus[place]);
+  }
   return gpus;
+}
+
+std::vector<Nvml::Cost> Nvml::costs(int times) const {
+  std::vector<Cost> costs;
+  for (std::size_t place = 0; place < library_->devices.size(); ++place) {
+    for (const auto& [question, name] : kQuestions) {
+      std::vector<double> seconds;
+      for (int i = 0; i <= times; ++i) {
+        GpuSample sample;
+        const double before = thread_cpu_seconds();
+        library_->read(place, question, sample);
+        seconds.push_back(thread_cpu_seconds() - before);
+      }
+      costs.push_back(
+          {library_->names[place].index, name, seconds.front(), median({seconds.begin() + 1, seconds.end()})});
+    }
+  }
+  return costs;
 }
 
 }  // namespace trireme

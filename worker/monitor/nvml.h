@@ -21,6 +21,15 @@ class Nvml {
   /// Of all GPUs that this process may see, in NVML's order; of one that is lost only its names.
   std::vector<GpuSample> sample() const;
 
+  /// What a question to the driver costs this thread, in seconds of processor time.
+  struct Cost {
+    int gpu;
+    const char* question;
+    double first, again;  // the first time; the median of the further ones
+  };
+  /// Asks every question of every GPU `times` + 1 times, one question after the other.
+  std::vector<Cost> costs(int times) const;
+
  private:
   struct Library;
   explicit Nvml(std::unique_ptr<Library> library);
