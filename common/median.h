@@ -1,4 +1,5 @@
 #pragma once
+// The middle of a few measurements.
 
 #include <vector>
 

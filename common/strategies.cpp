@@ -1,18 +1,15 @@
 #include "common/strategies.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "common/errors.h"
-#include "common/files.h"
 #include "common/offload_cost.h"
 #include "common/stage_split.h"
+#include "common/summary.h"
 
 namespace trireme {
 namespace {
 
 constexpr double kGiB = 1024.0 * 1024 * 1024;
-constexpr std::uint64_t kMaxSummaryBytes = 256u << 20;
 constexpr double kAutoencoderTensors = 2.75;  // of the largest size, alive at once
 constexpr double kLayerTensors = 8;           // of the residual's width, beside three of the feed-forward's
 
@@ -85,13 +82,15 @@ double text_working_bytes(const ModelShape& shape, const Item& item, int batch, 
   return kept + prefill + logits;
 }
 
-nlohmann::json read_summary(const std::filesystem::path& run) {
-  const std::filesystem::path file = run / "summary.json";
+std::optional<Summary> summary_in(const std::filesystem::path& run) {
   std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) return nullptr;
-  const nlohmann::json json = nlohmann::json::parse(read_file(file, kMaxSummaryBytes), nullptr, false);
-  if (!json.is_object()) throw Error(ExitCode::bad_data, file.string() + ": not a summary; remove it");
-  return json;
+  if (!std::filesystem::exists(run / "summary.json", ignored)) return std::nullopt;
+  return read_summary(run / "summary.json");
+}
+
+std::string device_of(const Summary& summary) {
+  const auto device = summary.facts.find("device");
+  return device == summary.facts.end() ? "cpu" : device->second;
 }
 
 }  // namespace
@@ -155,55 +154,49 @@ double crossing_bytes(const ModelShape& shape, const std::vector<Item>& items, i
 }
 
 std::optional<std::string> measured_device(const std::filesystem::path& run) {
-  const nlohmann::json json = read_summary(run);
-  if (json.is_null() || !json.contains("facts")) return std::nullopt;
-  return json["facts"].value("device", "cpu");
+  const std::optional<Summary> summary = summary_in(run);
+  return summary ? std::optional(device_of(*summary)) : std::nullopt;
 }
 
 std::optional<Measured> measured_rates(const std::filesystem::path& run, const UnitCost& cost, int batch,
                                        const PhaseScale& usual) {
-  const nlohmann::json json = read_summary(run);
-  if (json.is_null()) return std::nullopt;
-  try {
-    const double items = json.at("items").at("made_by_this_job");
-    if (items == 0) return std::nullopt;
-    const auto seconds = [&](const char* phase) {
-      double sum = 0;
-      for (const auto& rank : json.at("ranks")) sum += rank.at("seconds").value(phase, 0.0);
-      return sum * batch / items;
-    };
-    double busy = 0;
-    for (const auto& rank : json.at("ranks")) busy += rank.value("busy_seconds", 0.0);
-    busy *= batch / items;
-    Measured measured{json.at("facts").value("device", "cpu"), usual};
-    const auto scale = [](double& factor, double took, double expected) {
-      if (took > 0 && expected > 0) factor = took / expected;
-    };
-    double prefill = 0, rest = 0;
-    for (const UnitCost::Pass& pass : cost.passes) {
-      const bool first_of_text = cost.tokens > 0 && &pass == &cost.passes.front();
-      (first_of_text ? prefill : rest) +=
-          pass.count * pass.slots * (pass.enter + cost.layers * (pass.attention + pass.feed_forward) + pass.leave);
-    }
-    if (cost.tokens > 0) {
-      scale(measured.scale.encode, seconds("encode"), cost.encode);
-      scale(measured.scale.prefill, seconds("prefill"), prefill);
-      scale(measured.scale.decode, seconds("decode"), rest);
-      return measured;
-    }
-    // What was encoded and decoded beside the steps of another picture is in the steps' seconds already.
-    const double steps = seconds("denoise"), others = seconds("encode") + seconds("decode");
-    const bool overlapped = busy > 0 && others > 0 && steps + others > busy;
-    const double counts = overlapped ? std::max(0.0, busy - steps) / others : 1;
-    measured.scale.encode *= counts;
-    measured.scale.decode *= counts;
-    scale(measured.scale.encode, counts * seconds("encode"), cost.encode);
-    scale(measured.scale.denoise, steps, rest);
-    scale(measured.scale.decode, counts * seconds("decode"), cost.decode);
-    return measured;
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(ExitCode::bad_data, (run / "summary.json").string() + ": not a summary of this version: " + e.what());
+  const std::optional<Summary> summary = summary_in(run);
+  if (!summary || summary->made() == 0) return std::nullopt;
+  const double units = static_cast<double>(summary->made()) / batch;
+  const auto seconds = [&](RankPhase phase) {
+    double sum = 0;
+    for (const RankSummary& rank : summary->ranks) sum += rank.seconds[static_cast<std::size_t>(phase)];
+    return sum / units;
+  };
+  double busy = 0;
+  for (const RankSummary& rank : summary->ranks) busy += rank.busy_seconds / units;
+  Measured measured{device_of(*summary), usual};
+  const auto scale = [](double& factor, double took, double expected) {
+    if (took > 0 && expected > 0) factor = took / expected;
+  };
+  double prefill = 0, rest = 0;
+  for (const UnitCost::Pass& pass : cost.passes) {
+    const bool first_of_text = cost.tokens > 0 && &pass == &cost.passes.front();
+    (first_of_text ? prefill : rest) +=
+        pass.count * pass.slots * (pass.enter + cost.layers * (pass.attention + pass.feed_forward) + pass.leave);
   }
+  const double encode = seconds(RankPhase::encode), decode = seconds(RankPhase::decode);
+  if (cost.tokens > 0) {
+    scale(measured.scale.encode, encode, cost.encode);
+    scale(measured.scale.prefill, seconds(RankPhase::prefill), prefill);
+    scale(measured.scale.decode, decode, rest);
+    return measured;
+  }
+  // What was encoded and decoded beside the steps of another picture is in the steps' seconds already.
+  const double steps = seconds(RankPhase::denoise), others = encode + decode;
+  const bool overlapped = busy > 0 && others > 0 && steps + others > busy;
+  const double counts = overlapped ? std::max(0.0, busy - steps) / others : 1;
+  measured.scale.encode *= counts;
+  measured.scale.decode *= counts;
+  scale(measured.scale.encode, counts * encode, cost.encode);
+  scale(measured.scale.denoise, steps, rest);
+  scale(measured.scale.decode, counts * decode, cost.decode);
+  return measured;
 }
 
 double Strategy::largest_memory() const {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "common/checkpoint.h"
 #include "common/errors.h"
@@ -12,6 +11,7 @@
 #include "common/job.h"
 #include "common/model_shape.h"
 #include "common/print.h"
+#include "common/summary.h"
 #include "common/unit_cost.h"
 #include "launcher/bench_image.h"
 #include "launcher/launch_line.h"
@@ -23,8 +23,6 @@ namespace trireme {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint64_t kMaxSummaryBytes = 256u << 20;
 
 struct BenchOptions {
   std::string job;
@@ -96,31 +94,23 @@ int bench(const BenchOptions& options) {
 
 }  // namespace
 
-StrategyRow read_row(const fs::path& run, int ranks, int stages) try {
-  const nlohmann::json json = nlohmann::json::parse(read_file(run / "summary.json", kMaxSummaryBytes));
+StrategyRow read_row(const fs::path& run, int ranks, int stages) {
+  const Summary summary = read_summary(run / "summary.json");
   StrategyRow row;
   row.ranks = ranks;
   row.stages = stages;
-  row.unit = json.contains("tokens_per_second") ? "tokens" : "images";
-  row.per_second = json.at(row.unit == "tokens" ? "tokens_per_second" : "items_per_second");
-  row.seconds = json.at("seconds");
-  row.latency = json.at("latency_seconds");
-  for (const auto& rank : json.at("ranks")) {
-    row.peak_memory = std::max<double>(row.peak_memory, rank.at("peak_memory_bytes"));
-    for (const auto& [carrier, sent] : rank.at("sent").items()) {
-      if (carrier != "control") row.moved += sent.at("bytes").get<double>();
-    }
+  row.unit = summary.text ? "tokens" : "images";
+  row.per_second = summary.text ? summary.tokens_per_second() : summary.items_per_second();
+  row.seconds = summary.seconds;
+  row.latency = summary.latency_seconds;
+  for (const RankSummary& rank : summary.ranks) {
+    row.peak_memory = std::max(row.peak_memory, static_cast<double>(rank.peak_memory_bytes));
+    row.moved += static_cast<double>(rank.carrier_bytes);
   }
-  if (!json.contains("pipeline")) return row;
-  const auto lost = [&](const char* which) {
-    const auto& loss = json.at("pipeline").at(which);
-    return loss.at("fill").get<double>() + loss.at("imbalance").get<double>() + loss.at("transfer").get<double>();
-  };
-  row.lost_measured = lost("measured");
-  row.lost_predicted = lost("predicted");
+  if (!summary.pipeline) return row;
+  row.lost_measured = summary.pipeline->measured.sum();
+  row.lost_predicted = summary.pipeline->predicted.sum();
   return row;
-} catch (const nlohmann::json::exception& e) {
-  throw Error(ExitCode::bad_data, (run / "summary.json").string() + ": not a summary of this version: " + e.what());
 }
 
 std::string to_table(const std::vector<StrategyRow>& rows) {

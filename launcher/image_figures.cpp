@@ -9,6 +9,7 @@
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/median.h"
+#include "common/summary.h"
 
 namespace trireme {
 namespace {
@@ -16,12 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxBytes = 1u << 30;
-
-nlohmann::json read_json(const fs::path& file) try {
-  return nlohmann::json::parse(read_file(file, kMaxBytes));
-} catch (const nlohmann::json::exception& e) {
-  throw Error(ExitCode::bad_data, file.string() + ": not JSON: " + e.what());
-}
 
 [[noreturn]] void too_few(const ImageRun& run) {
   throw Error(ExitCode::bad_data, run.folder.string() + ": no more units than those of the warm-up (" +
@@ -38,7 +33,7 @@ struct UnitSpans {
 std::vector<std::vector<UnitSpans>> spans_of(const fs::path& trace) try {
   constexpr std::array<const char*, 3> kKinds{"encode", "denoise", "decode"};
   std::map<int, std::map<std::uint64_t, UnitSpans>> ranks;
-  const nlohmann::json timeline = read_json(trace);
+  const nlohmann::json timeline = nlohmann::json::parse(read_file(trace, kMaxBytes));
   for (const auto& event : timeline.at("traceEvents")) {
     const auto kind = std::find(kKinds.begin(), kKinds.end(), event.value("cat", ""));
     if (kind == kKinds.end()) continue;
@@ -115,15 +110,10 @@ ImagePace image_pace(const ImageRun& run, const std::vector<Status>& readings) {
   const double since = warm == 0 ? written.front() : written[warm - 1];
   const std::size_t counted = warm == 0 ? written.size() - 1 : written.size() - warm;
   pace.seconds_an_image = (written.back() - since) / static_cast<double>(counted);
-  const fs::path file = run.folder / "summary.json";
-  try {
-    const nlohmann::json summary = read_json(file);
-    pace.images_a_second = pace.images / summary.at("seconds").get<double>();
-    for (const auto& rank : summary.at("ranks")) {
-      pace.peak_gib = std::max(pace.peak_gib, rank.at("peak_memory_bytes").get<double>() / (1u << 30));
-    }
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(ExitCode::bad_data, file.string() + ": not a summary of this version: " + e.what());
+  const Summary summary = read_summary(run.folder / "summary.json");
+  pace.images_a_second = pace.images / summary.seconds;
+  for (const RankSummary& rank : summary.ranks) {
+    pace.peak_gib = std::max(pace.peak_gib, static_cast<double>(rank.peak_memory_bytes) / (1u << 30));
   }
   pace.gpu = gpu_use(readings, warm, run.ranks);
   return pace;

@@ -106,9 +106,8 @@ TEST_F(PlanTest, TakesWhatAnEarlierRunMeasured) {
   std::filesystem::create_directories(folder_ / "run");
   const auto summary = [&](double denoise, double busy = 100) {
     const nlohmann::json seconds{{"encode", 0.08}, {"denoise", denoise}, {"decode", 0.16}};
-    nlohmann::json json{{"items", {{"made_by_this_job", 4}}},
-                        {"facts", {{"device", "NVIDIA H200"}}},
-                        {"ranks", {{{"seconds", seconds}, {"busy_seconds", busy}}}}};
+    nlohmann::json json{{"facts", {{"device", "NVIDIA H200"}}},
+                        {"ranks", {{{"items", 4}, {"seconds", seconds}, {"busy_seconds", busy}}}}};
     write_file(folder_ / "run/summary.json", json.dump());
   };
   summary(4 * 0.85);

@@ -61,10 +61,10 @@ std::optional<std::string> memory_shortage(const std::exception& error) {
 }
 
 std::string shortage_text(const std::string& why) {
-  return std::string(kShortage) +
-         "out of device memory; lower the size, max_new_tokens or dispatch.batch, or set memory.offload, "
-         "memory.vae_tiling: true or memory.on_oom: degrade (" +
-         why.substr(0, std::min(why.find('\n'), kMostOfAReason)) + ")";
+  std::string text(kShortage);
+  text += "out of device memory; lower the size, max_new_tokens or dispatch.batch, or set memory.offload, ";
+  text += "memory.vae_tiling: true or memory.on_oom: degrade (";
+  return text + why.substr(0, std::min(why.find('\n'), kMostOfAReason)) + ")";
 }
 
 bool tells_of_shortage(const std::string& error) { return error.starts_with(kShortage); }
