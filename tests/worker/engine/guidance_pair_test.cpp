@@ -7,9 +7,9 @@
 #include <map>
 
 #include "common/errors.h"
+#include "tests/worker/engine/fake_work.h"
+#include "tests/worker/engine/forwarding_model.h"
 #include "worker/engine/whole_model.h"
-#include "worker/models/fake/fake_model.h"
-#include "worker/models/list.h"
 #include "worker/transport/self_transport.h"
 #include "worker/transport/strict_transport.h"
 
@@ -19,43 +19,37 @@ namespace {
 using testing::IsEmpty;
 
 /// The fake model, whose guidance ends after a pass and whose slices may fail, with a note of what was run.
-class Watched final : public Model {
+class Watched final : public ForwardingModel {
  public:
   struct Wishes {
     int guided_passes = 1000;
     std::map<std::uint64_t, int> failing;  // unit -> the pass in which its first layer fails here; -1: its encoding
   };
-  explicit Watched(Wishes wishes) : wishes_(std::move(wishes)) {
-    job_.output.tensors = true;
-    model_ = make_fake_model(ModelSettings{job_, at::kCPU, at::kFloat});
-  }
+  explicit Watched(Wishes wishes) : ForwardingModel(fake_pictures()), wishes_(std::move(wishes)) {}
 
-  at::Device device() const override { return model_->device(); }
-  int layer_count() const override { return model_->layer_count(); }
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override {
-    auto session = model_->begin(unit, slices);
+    auto session = ForwardingModel::begin(unit, slices);
     for (const int half : {0, 1}) slices.push_back({Phase::encode, [this, half] { encoded.push_back(half); }, half});
     slices.push_back({Phase::encode, [this, index = unit.index] { fail_in(index, -1); }});
     return session;
   }
   void enter(Session& session, int half, Slices& slices) override {
     if (session.halves == 2) predicted.push_back(half);
-    model_->enter(session, half, slices);
+    ForwardingModel::enter(session, half, slices);
   }
   void layers(Session& session, int half, Layers range, Slices& slices) override {
     slices.push_back({Phase::denoise, [this, &session] { fail_in(session.unit.index, session.pass); }});
-    model_->layers(session, half, range, slices);
+    ForwardingModel::layers(session, half, range, slices);
   }
-  void leave(Session& session, int half, Slices& slices) override { model_->leave(session, half, slices); }
   void advance(Session& session, Slices& slices) override {
-    model_->advance(session, slices);
+    ForwardingModel::advance(session, slices);
     slices.push_back({Phase::denoise, [this, &session] {
                         if (session.pass >= wishes_.guided_passes) session.halves = 1;
                       }});
   }
   void finish(Session& session, Slices& slices, std::vector<Result>& results) override {
     ++finished;
-    model_->finish(session, slices, results);
+    ForwardingModel::finish(session, slices, results);
   }
 
   std::vector<int> encoded, predicted;  // halves; predicted: of passes that have two
@@ -67,41 +61,19 @@ class Watched final : public Model {
     if (found != wishes_.failing.end() && found->second == pass) throw ItemError("no room on this rank");
   }
   const Wishes wishes_;
-  Job job_;
-  std::unique_ptr<Model> model_;
 };
-
-Unit make_unit(std::uint64_t index, const std::string& prompt, double guidance) {
-  Unit unit;
-  unit.index = index;
-  Item item;
-  item.id = "item" + std::to_string(index);
-  item.prompt = prompt;
-  item.seed = index;
-  item.width = 12;
-  item.height = 10;
-  item.steps = 3;
-  item.guidance = guidance;
-  unit.items.push_back(item);
-  return unit;
-}
 
 /// Guided, not guided, and one that fails wherever it is begun.
 std::vector<Unit> mixed_units() {
-  return {make_unit(0, "a fox", 3), make_unit(1, "a cat", 0), make_unit(2, "fail", 3), make_unit(3, "a house", 2.5),
-          make_unit(4, "a tree", 0)};
+  return {picture_unit(0, "a fox", 3), picture_unit(1, "a cat", 0), picture_unit(2, "fail", 3),
+          picture_unit(3, "a house", 2.5), picture_unit(4, "a tree", 0)};
 }
 
 std::vector<Finished> on_one_rank(const std::vector<Unit>& units, Watched::Wishes wishes) {
   Watched model(std::move(wishes));
   WholeModelEngine engine(model);
   for (const Unit& unit : units) engine.submit(unit);
-  std::vector<Finished> all;
-  while (!engine.idle()) {
-    engine.progress();
-    while (auto finished = engine.take()) all.push_back(std::move(*finished));
-  }
-  return all;
+  return run_out(engine);
 }
 
 struct Pair {
@@ -166,7 +138,7 @@ TEST(GuidancePair, GivesTheBitsOfOneRankOverManySchedules) {
 }
 
 TEST(GuidancePair, EachRankTakesItsOwnHalfAndTheLastTheRest) {
-  const Pair pair = on_two_ranks({make_unit(0, "a fox", 3)}, {{2, {}}, {2, {}}}, 1);
+  const Pair pair = on_two_ranks({picture_unit(0, "a fox", 3)}, {{2, {}}, {2, {}}}, 1);
   EXPECT_THAT(pair.encoded[0], testing::ElementsAre(1));
   EXPECT_THAT(pair.encoded[1], testing::ElementsAre(0));
   EXPECT_THAT(pair.predicted[0], testing::ElementsAre(1, 1));
@@ -176,14 +148,14 @@ TEST(GuidancePair, EachRankTakesItsOwnHalfAndTheLastTheRest) {
 }
 
 TEST(GuidancePair, WithoutGuidanceTheLastRankWorksAlone) {
-  const Pair pair = on_two_ranks({make_unit(0, "a fox", 0)}, {{}, {}}, 1);
+  const Pair pair = on_two_ranks({picture_unit(0, "a fox", 0)}, {{}, {}}, 1);
   EXPECT_THAT(pair.encoded[0], IsEmpty());
   EXPECT_EQ(pair.finished.at(0).results.at(0).error, "");
 }
 
 TEST(GuidancePair, AUnitThatFailsOnEitherRankFailsOnBothAndTheOthersGoOn) {
   std::vector<Unit> units;
-  for (std::uint64_t i = 0; i < 6; ++i) units.push_back(make_unit(i, "a fox", i == 4 ? 0 : 3));
+  for (std::uint64_t i = 0; i < 6; ++i) units.push_back(picture_unit(i, "a fox", i == 4 ? 0 : 3));
   const std::vector<Finished> good = on_one_rank(units, {});
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     const Watched::Wishes wishes[2] = {{1000, {{0, -1}, {2, 1}, {5, 2}}}, {1000, {{1, 0}, {2, 1}}}};
@@ -206,7 +178,7 @@ TEST(GuidancePair, RecallGivesBackOnlyWhatHasNotBegun) {
     Watched model({});
     GuidancePairEngine engine(model, replica, {1, std::chrono::microseconds(0)});
     if (replica.rank() == 0) {
-      for (std::uint64_t i = 0; i < 3; ++i) engine.submit(make_unit(i, "a fox", 3));
+      for (std::uint64_t i = 0; i < 3; ++i) engine.submit(picture_unit(i, "a fox", 3));
       engine.progress();
       back = engine.recall();
     }

@@ -7,43 +7,15 @@
 #include <algorithm>
 
 #include "common/errors.h"
+#include "tests/worker/engine/fake_work.h"
 #include "worker/engine/whole_model.h"
-#include "worker/models/fake/fake_model.h"
-#include "worker/models/list.h"
 
 namespace trireme {
 namespace {
 
 class OverlappedEngineTest : public testing::Test {
  protected:
-  OverlappedEngineTest() {
-    job_.output.tensors = true;
-    model_ = make_fake_model(ModelSettings{job_, at::kCPU, at::kFloat});
-  }
-
-  static Unit unit(std::uint64_t index, const std::string& prompt, double guidance = 0, int steps = 3) {
-    Item item;
-    item.id = "item" + std::to_string(index);
-    item.prompt = prompt;
-    item.seed = index;
-    item.width = 12;
-    item.height = 10;
-    item.steps = steps;
-    item.guidance = guidance;
-    return {index, {item}, 1};
-  }
-
-  static std::vector<Finished> run_out(Engine& engine) {
-    std::vector<Finished> all;
-    while (!engine.idle()) {
-      engine.progress();
-      while (auto f = engine.take()) all.push_back(std::move(*f));
-    }
-    return all;
-  }
-
-  Job job_;
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<Model> model_ = fake_pictures();
 };
 
 }  // namespace
@@ -52,7 +24,8 @@ TEST_F(OverlappedEngineTest, GivesWhatOneUnitAfterTheOtherGives) {
   OverlappedEngine engine(*model_);
   WholeModelEngine plain(*model_);
   for (Engine* each : {static_cast<Engine*>(&engine), static_cast<Engine*>(&plain)}) {
-    for (std::uint64_t i = 0; i < 6; ++i) each->submit(unit(i, "a prompt", i % 2 ? 3.0 : 0.0, 1 + static_cast<int>(i)));
+    for (std::uint64_t i = 0; i < 6; ++i)
+      each->submit(picture_unit(i, "a prompt", i % 2 ? 3.0 : 0.0, 1 + static_cast<int>(i)));
   }
   const auto finished = run_out(engine), expected = run_out(plain);
   ASSERT_EQ(finished.size(), 6u);
@@ -67,7 +40,7 @@ TEST_F(OverlappedEngineTest, GivesWhatOneUnitAfterTheOtherGives) {
 
 TEST_F(OverlappedEngineTest, DecodesOneUnitWhileTheNextTakesItsSteps) {
   OverlappedEngine engine(*model_, {.pass_budget = std::chrono::hours(1)});  // turns of 8 slices
-  for (std::uint64_t i = 0; i < 3; ++i) engine.submit(unit(i, "cost=0.05"));
+  for (std::uint64_t i = 0; i < 3; ++i) engine.submit(picture_unit(i, "cost=0.05"));
   run_out(engine);
   const std::vector<Span> spans = engine.spans();
   const auto span = [&](SpanKind kind, std::uint64_t number) {
@@ -84,9 +57,9 @@ TEST_F(OverlappedEngineTest, DecodesOneUnitWhileTheNextTakesItsSteps) {
 
 TEST_F(OverlappedEngineTest, AFailedItemNamesWhyAndTheOthersGoOn) {
   OverlappedEngine engine(*model_);
-  engine.submit(unit(0, "fail please"));
-  engine.submit(unit(1, "fine"));
-  engine.submit(unit(2, "fail please"));
+  engine.submit(picture_unit(0, "fail please"));
+  engine.submit(picture_unit(1, "fine"));
+  engine.submit(picture_unit(2, "fail please"));
   const auto finished = run_out(engine);
   ASSERT_EQ(finished.size(), 3u);
   EXPECT_EQ(finished[0].results.at(0).error, "the prompt asks to fail");
@@ -98,7 +71,7 @@ TEST_F(OverlappedEngineTest, AFailedItemNamesWhyAndTheOthersGoOn) {
 
 TEST_F(OverlappedEngineTest, AUnitThatFailsInItsStepsLeavesTheOthersAsTheyAre) {
   OverlappedEngine engine(*model_);
-  for (std::uint64_t i = 0; i < 3; ++i) engine.submit(unit(i, i == 1 ? "fail_layer=2" : "fine"));
+  for (std::uint64_t i = 0; i < 3; ++i) engine.submit(picture_unit(i, i == 1 ? "fail_layer=2" : "fine"));
   const auto finished = run_out(engine);
   ASSERT_EQ(finished.size(), 3u);
   EXPECT_EQ(finished[1].results.at(0).error, "the prompt asks to fail in layer 2");
@@ -107,7 +80,7 @@ TEST_F(OverlappedEngineTest, AUnitThatFailsInItsStepsLeavesTheOthersAsTheyAre) {
 
 TEST_F(OverlappedEngineTest, WhatWasFoundWrongBeforeNoModelSees) {
   OverlappedEngine engine(*model_);
-  Unit broken = unit(0, "throw");
+  Unit broken = picture_unit(0, "throw");
   broken.items[0].error = "nobody could read it";
   engine.submit(broken);
   EXPECT_EQ(run_out(engine).at(0).results.at(0).error, "nobody could read it");
@@ -115,13 +88,13 @@ TEST_F(OverlappedEngineTest, WhatWasFoundWrongBeforeNoModelSees) {
 
 TEST_F(OverlappedEngineTest, AnErrorOfTheProgramIsNotAnItems) {
   OverlappedEngine engine(*model_);
-  engine.submit(unit(0, "throw"));
+  engine.submit(picture_unit(0, "throw"));
   EXPECT_THROW(run_out(engine), Error);
 }
 
 TEST_F(OverlappedEngineTest, RecallGivesBackWhatHasNotBegun) {
   OverlappedEngine engine(*model_, {.pass_budget = std::chrono::microseconds(0)});
-  for (std::uint64_t i = 0; i < 4; ++i) engine.submit(unit(i, "x", 0, 9));
+  for (std::uint64_t i = 0; i < 4; ++i) engine.submit(picture_unit(i, "x", 0, 9));
   while (engine.slices_done() < 8) engine.progress();  // the first one has begun, and is far from its end
   const auto back = engine.recall();
   ASSERT_EQ(back.size(), 3u);

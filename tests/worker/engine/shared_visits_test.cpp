@@ -5,10 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/worker/engine/fake_work.h"
+#include "tests/worker/engine/forwarding_model.h"
 #include "worker/engine/whole_model.h"
-#include "worker/models/fake/fake_model.h"
-#include "worker/models/fake/fake_text.h"
-#include "worker/models/list.h"
 
 namespace trireme {
 namespace {
@@ -17,26 +16,16 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 Item picture(const std::string& id, const std::string& prompt, int steps = 2) {
-  Item item;
-  item.id = id;
-  item.prompt = prompt;
-  item.seed = 7;
-  item.width = item.height = 16;
-  item.steps = steps;
-  return item;
+  return picture_item(id, prompt, steps);
 }
 
 /// The fake model, its layers coming from the host: places 10 to 13. Notes who visits which.
-class LayersFromTheHost final : public Model {
+class LayersFromTheHost final : public ForwardingModel {
  public:
-  explicit LayersFromTheHost(Model& plain) : plain_(plain) {}
-  at::Device device() const override { return plain_.device(); }
-  int layer_count() const override { return plain_.layer_count(); }
-  std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override { return plain_.begin(unit, slices); }
-  void enter(Session& s, int half, Slices& slices) override { plain_.enter(s, half, slices); }
+  LayersFromTheHost() : ForwardingModel(fake_pictures()) {}
   void layers(Session& s, int half, Layers range, Slices& slices) override {
     const std::size_t first = slices.size();
-    plain_.layers(s, half, range, slices);
+    ForwardingModel::layers(s, half, range, slices);
     for (std::size_t i = first; i < slices.size(); ++i) {
       slices[i].layer = 10 + static_cast<int>(i - first);
       slices[i].run = [this, &s, layer = slices[i].layer, run = std::move(slices[i].run)] {
@@ -46,39 +35,22 @@ class LayersFromTheHost final : public Model {
       };
     }
   }
-  void leave(Session& s, int half, Slices& slices) override { plain_.leave(s, half, slices); }
-  void advance(Session& s, Slices& slices) override { plain_.advance(s, slices); }
-  void finish(Session& s, Slices& slices, std::vector<Result>& results) override { plain_.finish(s, slices, results); }
 
   std::vector<std::pair<int, std::string>> visits;  // of a layer, by whom
-
- private:
-  Model& plain_;
 };
 
 class SharedVisits : public testing::Test {
  protected:
-  SharedVisits() {
-    job_.output.tensors = true;
-    plain_ = make_fake_model(ModelSettings{job_, at::kCPU, at::kFloat});
-    text_ = make_fake_text_model(ModelSettings{job_, at::kCPU, at::kFloat});
-  }
-
   std::map<std::string, Result> make(Model& model, const std::vector<Unit>& units,
                                      const WholeModelEngine::Settings& settings) {
     WholeModelEngine engine(model, settings);
     for (const Unit& unit : units) engine.submit(unit);
-    std::map<std::string, Result> results;
-    for (int calls = 0; !engine.idle() && calls < 100'000; ++calls) {
-      engine.progress();
-      while (auto finished = engine.take()) {
-        order_.push_back(finished->unit.index);
-        denoise_seconds_ += finished->seconds[static_cast<std::size_t>(Phase::denoise)];
-        for (Result& result : finished->results) results[result.id] = std::move(result);
-      }
+    std::vector<Finished> all = run_out(engine);
+    for (const Finished& finished : all) {
+      order_.push_back(finished.unit.index);
+      denoise_seconds_ += finished.seconds[static_cast<std::size_t>(Phase::denoise)];
     }
-    EXPECT_TRUE(engine.idle());
-    return results;
+    return by_id(std::move(all));
   }
 
   static std::vector<Unit> units(const std::vector<Item>& items) {
@@ -87,14 +59,13 @@ class SharedVisits : public testing::Test {
     return all;
   }
 
-  Job job_;
-  std::unique_ptr<Model> plain_, text_;
+  std::unique_ptr<Model> plain_ = fake_pictures(), text_ = fake_texts();
   std::vector<std::uint64_t> order_;
   double denoise_seconds_ = 0;
 };
 
 TEST_F(SharedVisits, EveryUnitTakesALayerBeforeTheNextOneComes) {
-  LayersFromTheHost model(*plain_);
+  LayersFromTheHost model;
   make(model, units({picture("a", "x"), picture("b", "y"), picture("c", "z")}), {.units_at_once = 3});
   ASSERT_EQ(model.visits.size(), 8u) << "two passes of four layers";
   for (std::size_t i = 0; i < 8; ++i) {
@@ -104,7 +75,7 @@ TEST_F(SharedVisits, EveryUnitTakesALayerBeforeTheNextOneComes) {
 }
 
 TEST_F(SharedVisits, UnitsOfOtherLengthsGoAroundTogetherWhileTheyLast) {
-  LayersFromTheHost model(*plain_);
+  LayersFromTheHost model;
   Item guided = picture("b", "y", 3);
   guided.guidance = 2;  // six rounds: two halves a pass
   make(model, units({picture("a", "x", 1), guided, picture("c", "z", 2), picture("d", "z", 1)}), {.units_at_once = 3});
@@ -120,7 +91,7 @@ TEST_F(SharedVisits, ResultsAreThoseOfUnitsOneByOne) {
     items.back().guidance = i % 2;
   }
   const auto alone = make(*plain_, units(items), {});
-  LayersFromTheHost model(*plain_);
+  LayersFromTheHost model;
   for (const std::size_t at_once : {2, 4, 16}) {
     const auto together = make(model, units(items), {.units_at_once = at_once});
     ASSERT_EQ(together.size(), alone.size());
@@ -133,14 +104,14 @@ TEST_F(SharedVisits, ResultsAreThoseOfUnitsOneByOne) {
 }
 
 TEST_F(SharedVisits, AUnitsSecondsAreThoseInWhichItHadTheDevice) {
-  LayersFromTheHost model(*plain_);
+  LayersFromTheHost model;
   make(model, units({picture("a", "cost=0.2"), picture("b", "cost=0.2")}), {.units_at_once = 2});
   EXPECT_GE(denoise_seconds_, 0.4);
   EXPECT_LT(denoise_seconds_, 0.6) << "each counts its own 0.2 s, not the other's";
 }
 
 TEST_F(SharedVisits, AnItemThatFailsLeavesTheOthersGoing) {
-  LayersFromTheHost model(*plain_);
+  LayersFromTheHost model;
   const auto results =
       make(model, units({picture("a", "fail_layer=2"), picture("b", "y"), picture("c", "fail")}), {.units_at_once = 3});
   EXPECT_THAT(results.at("a").error, HasSubstr("asks to fail in layer 2"));
@@ -149,7 +120,7 @@ TEST_F(SharedVisits, AnItemThatFailsLeavesTheOthersGoing) {
 }
 
 TEST_F(SharedVisits, AUnitForWhichMemoryWasShortBeginsAgainAlone) {
-  LayersFromTheHost model(*plain_);
+  LayersFromTheHost model;
   const auto results =
       make(model, units({picture("a", "x"), picture("b", "oom=1"), picture("c", "z")}), {.units_at_once = 2});
   for (const char* id : {"a", "b", "c"}) EXPECT_EQ(results.at(id).error, "") << id;
@@ -187,28 +158,16 @@ TEST_F(SharedVisits, NothingHelpsAPassThatDoesNotFit) {
   EXPECT_THAT(make(*plain_, units({picture("a", "oom=2")}), {.degrade = true}).at("a").error, StartsWith("oom: "));
 }
 
-class ShortBatch : public SharedVisits {
- protected:
-  static Unit batch(const std::vector<std::string>& prompts) {
-    Unit unit;
-    for (const std::string& prompt : prompts) {
-      Item& item = unit.items.emplace_back();
-      item.id = "item" + std::to_string(unit.items.size() - 1);
-      item.messages = {{"user", {{ContentPart::Kind::text, prompt, 0}}}};
-      item.max_new_tokens = 3;
-    }
-    return unit;
-  }
-};
+class ShortBatch : public SharedVisits {};
 
 TEST_F(ShortBatch, FailsAsAWholeUnlessItMayBeDegraded) {
-  const auto results = make(*text_, {batch({"a", "oom_above=1", "c"})}, {});
+  const auto results = make(*text_, {text_unit({"a", "oom_above=1", "c"})}, {});
   for (const char* id : {"item0", "item1", "item2"}) EXPECT_THAT(results.at(id).error, StartsWith("oom: ")) << id;
 }
 
 TEST_F(ShortBatch, GoesOneByOneWhenItMay) {
-  const auto whole = make(*text_, {batch({"a", "b", "c"})}, {});
-  const auto results = make(*text_, {batch({"a", "oom_above=1", "c"})}, {.degrade = true});
+  const auto whole = make(*text_, {text_unit({"a", "b", "c"})}, {});
+  const auto results = make(*text_, {text_unit({"a", "oom_above=1", "c"})}, {.degrade = true});
   for (const char* id : {"item0", "item1", "item2"}) {
     EXPECT_EQ(results.at(id).error, "") << id;
     EXPECT_TRUE(results.at(id).degraded) << id;
@@ -219,7 +178,7 @@ TEST_F(ShortBatch, GoesOneByOneWhenItMay) {
 }
 
 TEST_F(ShortBatch, AnItemThatDoesNotFitAloneFailsAlone) {
-  const auto results = make(*text_, {batch({"a", "oom_above=0", "c", "fail"})}, {.degrade = true});
+  const auto results = make(*text_, {text_unit({"a", "oom_above=0", "c", "fail"})}, {.degrade = true});
   EXPECT_THAT(results.at("item1").error, StartsWith("oom: "));
   EXPECT_EQ(results.at("item3").error, "the prompt asks to fail");
   EXPECT_EQ(results.at("item0").error + results.at("item2").error, "");

@@ -1,4 +1,5 @@
 add_executable(engine_tests
+  engine/fake_work.cpp
   engine/guidance_pair_test.cpp
   engine/overlapped_test.cpp
   engine/second_try_test.cpp

@@ -4,46 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "common/errors.h"
-#include "worker/models/fake/fake_model.h"
-#include "worker/models/fake/fake_text.h"
-#include "worker/models/list.h"
+#include "tests/worker/engine/fake_work.h"
 
 namespace trireme {
 namespace {
 
 class WholeModelEngineTest : public testing::Test {
  protected:
-  WholeModelEngineTest() {
-    job_.output.tensors = true;
-    model_ = make_fake_model(ModelSettings{job_, at::kCPU, at::kFloat});
-  }
-
-  static Unit unit(std::uint64_t index, const std::string& prompt, double guidance = 0) {
-    Unit u;
-    u.index = index;
-    Item item;
-    item.id = "item" + std::to_string(index);
-    item.prompt = prompt;
-    item.seed = index;
-    item.width = 12;
-    item.height = 10;
-    item.steps = 3;
-    item.guidance = guidance;
-    u.items.push_back(item);
-    return u;
-  }
-
-  static std::vector<Finished> run_out(Engine& engine) {
-    std::vector<Finished> all;
-    while (!engine.idle()) {
-      engine.progress();
-      while (auto f = engine.take()) all.push_back(std::move(*f));
-    }
-    return all;
-  }
-
-  Job job_;
-  std::unique_ptr<Model> model_;
+  std::unique_ptr<Model> model_ = fake_pictures();
 };
 
 // What the header of model.h promises a unit goes through, written down without slices or engine.
@@ -74,11 +42,11 @@ Result by_hand(Model& model, const Unit& unit) {
 
 TEST_F(WholeModelEngineTest, GivesWhatTheSixVerbsGiveInTheOrderOfSubmission) {
   WholeModelEngine engine(*model_);
-  for (std::uint64_t i = 0; i < 5; ++i) engine.submit(unit(i, "a prompt", i % 2 ? 3.0 : 0.0));
+  for (std::uint64_t i = 0; i < 5; ++i) engine.submit(picture_unit(i, "a prompt", i % 2 ? 3.0 : 0.0));
   const auto finished = run_out(engine);
   ASSERT_EQ(finished.size(), 5u);
   for (std::uint64_t i = 0; i < 5; ++i) {
-    const Result expected = by_hand(*model_, unit(i, "a prompt", i % 2 ? 3.0 : 0.0));
+    const Result expected = by_hand(*model_, picture_unit(i, "a prompt", i % 2 ? 3.0 : 0.0));
     const Result& result = finished[i].results.at(0);
     EXPECT_EQ(finished[i].unit.index, i);
     EXPECT_EQ(result.id, "item" + std::to_string(i));
@@ -91,16 +59,16 @@ TEST_F(WholeModelEngineTest, GivesWhatTheSixVerbsGiveInTheOrderOfSubmission) {
 TEST_F(WholeModelEngineTest, BitsDoNotDependOnTheSlicesInFlight) {
   for (std::size_t in_flight : {1, 2, 64}) {
     WholeModelEngine engine(*model_, {in_flight, std::chrono::microseconds(0)});
-    engine.submit(unit(7, "a prompt", 2.5));
+    engine.submit(picture_unit(7, "a prompt", 2.5));
     EXPECT_TRUE(at::equal(run_out(engine).at(0).results.at(0).tensors.at("latents"),
-                          by_hand(*model_, unit(7, "a prompt", 2.5)).tensors.at("latents")));
+                          by_hand(*model_, picture_unit(7, "a prompt", 2.5)).tensors.at("latents")));
   }
 }
 
 TEST_F(WholeModelEngineTest, AFailedItemNamesWhyAndTheOthersGoOn) {
   WholeModelEngine engine(*model_);
-  engine.submit(unit(0, "fail please"));
-  engine.submit(unit(1, "fine"));
+  engine.submit(picture_unit(0, "fail please"));
+  engine.submit(picture_unit(1, "fine"));
   const auto finished = run_out(engine);
   EXPECT_EQ(finished.at(0).results.at(0).error, "the prompt asks to fail");
   EXPECT_EQ(finished.at(0).results.at(0).id, "item0");
@@ -110,13 +78,13 @@ TEST_F(WholeModelEngineTest, AFailedItemNamesWhyAndTheOthersGoOn) {
 
 TEST_F(WholeModelEngineTest, AnErrorOfTheProgramIsNotAnItems) {
   WholeModelEngine engine(*model_);
-  engine.submit(unit(0, "throw"));
+  engine.submit(picture_unit(0, "throw"));
   EXPECT_THROW(run_out(engine), Error);
 }
 
 TEST_F(WholeModelEngineTest, RecallGivesBackOnlyWhatHasNotBegun) {
   WholeModelEngine engine(*model_, {1, std::chrono::microseconds(0)});
-  for (std::uint64_t i = 0; i < 3; ++i) engine.submit(unit(i, "x"));
+  for (std::uint64_t i = 0; i < 3; ++i) engine.submit(picture_unit(i, "x"));
   engine.progress();
   const auto back = engine.recall();
   ASSERT_EQ(back.size(), 2u);
@@ -126,7 +94,7 @@ TEST_F(WholeModelEngineTest, RecallGivesBackOnlyWhatHasNotBegun) {
 
 TEST_F(WholeModelEngineTest, ReturnsWithinItsBudgetOfHostTime) {
   WholeModelEngine engine(*model_);
-  engine.submit(unit(0, "cost=0.6"));  // 50 ms a layer: one slice a call, never a whole pass
+  engine.submit(picture_unit(0, "cost=0.6"));  // 50 ms a layer: one slice a call, never a whole pass
   engine.progress();
   const auto before = engine.slices_done();
   engine.progress();
@@ -137,17 +105,6 @@ TEST_F(WholeModelEngineTest, ReturnsWithinItsBudgetOfHostTime) {
 /// Requests that are answered together.
 class BatchTest : public testing::Test {
  protected:
-  static Unit batch(const std::vector<std::string>& prompts) {
-    Unit unit;
-    for (const std::string& prompt : prompts) {
-      Item item;
-      item.id = "item" + std::to_string(unit.items.size());
-      item.messages = {{"user", {{ContentPart::Kind::text, prompt, 0}}}};
-      item.max_new_tokens = 4;
-      unit.items.push_back(item);
-    }
-    return unit;
-  }
   std::vector<Result> answer(const Unit& unit) {
     WholeModelEngine engine(*model_);
     engine.submit(unit);
@@ -160,13 +117,12 @@ class BatchTest : public testing::Test {
     return {};
   }
 
-  Job job_;
-  std::unique_ptr<Model> model_ = make_fake_text_model(ModelSettings{job_, at::kCPU, at::kFloat});
+  std::unique_ptr<Model> model_ = fake_texts();
   std::uint64_t tokens_ = 0;
 };
 
 TEST_F(BatchTest, RowsEndByThemselvesAndTheSessionWithTheLast) {
-  const auto results = answer(batch({"length=1", "as long as may be"}));
+  const auto results = answer(text_unit({"length=1", "as long as may be"}));
   ASSERT_EQ(results.size(), 2u);
   EXPECT_EQ(results[0].text->token_ids.size(), 2u) << "with the end";
   EXPECT_EQ(results[0].text->finish_reason, FinishReason::stop);
@@ -178,10 +134,10 @@ TEST_F(BatchTest, RowsEndByThemselvesAndTheSessionWithTheLast) {
 }
 
 TEST_F(BatchTest, AnItemThatFailsLeavesTheOthersAsTheyAre) {
-  const auto alone = answer(batch({"a", "b"}));
+  const auto alone = answer(text_unit({"a", "b"}));
   for (const std::vector<std::string>& prompts :
        {std::vector<std::string>{"fail", "a", "b"}, {"a", "fail", "b"}, {"fail", "a", "fail", "b", "fail"}}) {
-    const auto results = answer(batch(prompts));
+    const auto results = answer(text_unit(prompts));
     ASSERT_EQ(results.size(), prompts.size());
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       EXPECT_EQ(results[i].id, "item" + std::to_string(i));
@@ -195,7 +151,7 @@ TEST_F(BatchTest, AnItemThatFailsLeavesTheOthersAsTheyAre) {
 
 // A picture is decoded in a slice: the unit has begun by then.
 TEST_F(BatchTest, ADamagedPictureFailsItsItemInTheMiddleOfTheWork) {
-  Unit unit = batch({"a", "b", "c"});
+  Unit unit = text_unit({"a", "b", "c"});
   unit.items[1].images = {{"broken.png", "", "", 3, "not"}};
   const auto results = answer(unit);
   EXPECT_EQ(results.at(1).error, "broken.png: neither PNG nor JPEG");
@@ -203,7 +159,7 @@ TEST_F(BatchTest, ADamagedPictureFailsItsItemInTheMiddleOfTheWork) {
 }
 
 TEST_F(BatchTest, WhatWasFoundWrongBeforeNoModelSees) {
-  Unit unit = batch({"throw", "b"});
+  Unit unit = text_unit({"throw", "b"});
   unit.items[0].error = "nobody could read it";
   EXPECT_EQ(answer(unit).at(0).error, "nobody could read it");
   unit.items.pop_back();
