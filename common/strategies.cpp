@@ -163,16 +163,14 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
   const std::optional<Summary> summary = summary_in(run);
   if (!summary || summary->made() == 0) return std::nullopt;
   const double units = static_cast<double>(summary->made()) / batch;
-  const auto seconds = [&](RankPhase phase) {
-    double sum = 0;
-    for (const RankSummary& rank : summary->ranks) sum += rank.seconds[static_cast<std::size_t>(phase)];
-    return sum / units;
-  };
-  double busy = 0;
-  for (const RankSummary& rank : summary->ranks) busy += rank.busy_seconds / units;
   Measured measured{device_of(*summary), usual};
-  const auto scale = [](double& factor, double took, double expected) {
-    if (took > 0 && expected > 0) factor = took / expected;
+  const auto scale = [&](double& factor, RankPhase phase, double expected) {
+    double took = 0, alone = 0;
+    for (const RankSummary& rank : summary->ranks) {
+      took += rank.seconds[static_cast<std::size_t>(phase)];
+      alone += rank.seconds_alone(phase);
+    }
+    if (took > 0 && expected > 0) factor = alone / units / expected;
   };
   double prefill = 0, rest = 0;
   for (const UnitCost::Pass& pass : cost.passes) {
@@ -180,22 +178,14 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
     (first_of_text ? prefill : rest) +=
         pass.count * pass.slots * (pass.enter + cost.layers * (pass.attention + pass.feed_forward) + pass.leave);
   }
-  const double encode = seconds(RankPhase::encode), decode = seconds(RankPhase::decode);
+  scale(measured.scale.encode, RankPhase::encode, cost.encode);
   if (cost.tokens > 0) {
-    scale(measured.scale.encode, encode, cost.encode);
-    scale(measured.scale.prefill, seconds(RankPhase::prefill), prefill);
-    scale(measured.scale.decode, decode, rest);
-    return measured;
+    scale(measured.scale.prefill, RankPhase::prefill, prefill);
+    scale(measured.scale.decode, RankPhase::decode, rest);
+  } else {
+    scale(measured.scale.denoise, RankPhase::denoise, rest);
+    scale(measured.scale.decode, RankPhase::decode, cost.decode);
   }
-  // What was encoded and decoded beside the steps of another picture is in the steps' seconds already.
-  const double steps = seconds(RankPhase::denoise), others = encode + decode;
-  const bool overlapped = busy > 0 && others > 0 && steps + others > busy;
-  const double counts = overlapped ? std::max(0.0, busy - steps) / others : 1;
-  measured.scale.encode *= counts;
-  measured.scale.decode *= counts;
-  scale(measured.scale.encode, counts * encode, cost.encode);
-  scale(measured.scale.denoise, steps, rest);
-  scale(measured.scale.decode, counts * decode, cost.decode);
   return measured;
 }
 

@@ -48,6 +48,15 @@ std::string energy_line(const Summary& summary) {
 
 }  // namespace
 
+double RankSummary::seconds_alone(RankPhase phase) const {
+  const auto of = [this](RankPhase which) { return seconds[static_cast<std::size_t>(which)]; };
+  const double beside = of(RankPhase::encode) + of(RankPhase::decode);
+  const double rest = busy_seconds - of(RankPhase::prefill) - of(RankPhase::denoise);
+  const bool may_overlap = phase == RankPhase::encode || phase == RankPhase::decode;
+  const bool overlaps = of(RankPhase::denoise) > 0 && busy_seconds > 0 && beside > rest;
+  return may_overlap && overlaps ? of(phase) * std::max(0.0, rest) / beside : of(phase);
+}
+
 std::uint64_t Summary::made() const {
   return sum(ranks, [](const RankSummary& rank) { return rank.items; });
 }

@@ -31,6 +31,10 @@ struct RankSummary {
   std::uint64_t control_messages = 0, control_bytes = 0;   // over MPI
   std::uint64_t carrier_transfers = 0, carrier_bytes = 0;  // sent over the carrier
   std::string gpu_uuid;                                    // as NVML says it; empty: no GPU
+
+  /// Of a phase, without what was encoded or decoded beside another unit's steps, whose seconds have it already: the
+  /// phases sum to no more than the busy time.
+  double seconds_alone(RankPhase phase) const;
 };
 
 /// A job whose model is cut over several ranks.

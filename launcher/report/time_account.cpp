@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t kEnoughItems = 3;  // of a replica, to call it slow
 
-double phase(const RankSummary& rank, RankPhase which) { return rank.seconds[static_cast<std::size_t>(which)]; }
-
 }  // namespace
 
 std::optional<TimeShares> time_shares(const Summary& summary) {
@@ -21,10 +19,10 @@ std::optional<TimeShares> time_shares(const Summary& summary) {
   double phases = 0, busy = 0, most = 0;
   TimeShares shares;
   for (const RankSummary& rank : summary.ranks) {
-    shares.encode += phase(rank, RankPhase::encode) / all;
-    shares.prefill += phase(rank, RankPhase::prefill) / all;
-    shares.denoise += phase(rank, RankPhase::denoise) / all;
-    shares.decode += phase(rank, RankPhase::decode) / all;
+    shares.encode += rank.seconds_alone(RankPhase::encode) / all;
+    shares.prefill += rank.seconds_alone(RankPhase::prefill) / all;
+    shares.denoise += rank.seconds_alone(RankPhase::denoise) / all;
+    shares.decode += rank.seconds_alone(RankPhase::decode) / all;
     busy += rank.busy_seconds;
     most = std::max(most, rank.busy_seconds);
   }

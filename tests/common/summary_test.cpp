@@ -46,6 +46,20 @@ TEST(Summary, SpreadsEachPhaseOverTheRanks) {
   EXPECT_DOUBLE_EQ(spread_of(two_ranks(), RankPhase::write).max, 2);
 }
 
+TEST(Summary, WhatRanBesideStepsCountsWithThem) {
+  RankSummary rank;
+  rank.seconds = {1, 2, 0, 10, 6, 0, 0};  // load, encode, prefill, denoise, decode, transfer, write
+  rank.busy_seconds = 18;
+  EXPECT_DOUBLE_EQ(rank.seconds_alone(RankPhase::decode), 6);
+  rank.busy_seconds = 14;  // half of the encoding and decoding was beside steps
+  EXPECT_DOUBLE_EQ(rank.seconds_alone(RankPhase::encode), 1);
+  EXPECT_DOUBLE_EQ(rank.seconds_alone(RankPhase::denoise), 10);
+  EXPECT_DOUBLE_EQ(rank.seconds_alone(RankPhase::decode), 3);
+  EXPECT_DOUBLE_EQ(rank.seconds_alone(RankPhase::load), 1);
+  rank.busy_seconds = 9;
+  EXPECT_DOUBLE_EQ(rank.seconds_alone(RankPhase::decode), 0);
+}
+
 TEST(Summary, OfTextCountsTokensAndRequests) {
   Summary text = two_ranks();
   EXPECT_FALSE(nlohmann::json::parse(to_text(text)).contains("tokens"));
