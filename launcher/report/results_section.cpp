@@ -113,7 +113,9 @@ const RunItem* find(const RunRecord& run, const std::unordered_map<std::string, 
 
 Section results_section(const RunRecord& run, std::size_t most) {
   Section section{run.text() ? "Answers" : "Pictures", {}};
-  if (run.items.empty()) {
+  if (!run.items_known) {
+    section.blocks.push_back(Paragraph{"Not known: the journal would name them."});
+  } else if (run.items.empty()) {
     section.blocks.push_back(Paragraph{"None: the journal names no finished item."});
   } else if (run.text()) {
     section.blocks.push_back(answers_of(run, most));
@@ -125,6 +127,10 @@ Section results_section(const RunRecord& run, std::size_t most) {
 
 Section trouble_section(const RunRecord& run) {
   Section section{"Failed and degraded items", {}};
+  if (!run.items_known) {
+    section.blocks.push_back(Paragraph{"Not known: the journal would name them."});
+    return section;
+  }
   Table table;
   table.caption = "Items that failed, or whose bits may differ";
   table.columns = {{"id", false}, {"what", false}, {"replica"}, {"attempt"}, {"reason", false}};

@@ -80,6 +80,7 @@ void read_journal_of(RunRecord& run, const fs::path& file) {
   JournalReader reader(run);
   const JournalFile journal = read_journal(file, reader);
   run.run_id = journal.run_id;
+  run.items_known = true;
   if (journal.damaged > 0) {
     run.missing.push_back(count(journal.damaged, "damaged line") +
                           " of the journal, the first: " + journal.first_damage);

@@ -44,6 +44,7 @@ struct RunRecord {
   std::uint64_t sent_again = 0;  // units that were handed out more than once by the last job
   std::vector<RunItem> items;    // in the order of the input, else of the journal
   bool in_input_order = false;
+  bool items_known = false;        // there is a journal
   std::optional<Summary> summary;  // a job that was killed has none
   std::optional<Status> status;    // the last sign of life
   std::vector<HistorySample> samples;

@@ -97,6 +97,8 @@ TEST(Report, OfARunWithoutAJournalIsMadeFromItsSummary) {
   run.remove("journal.jsonl");
   const auto [html, markdown] = report_of(run);
   EXPECT_THAT(html, HasSubstr("journal.jsonl is not there"));
+  EXPECT_THAT(html, HasSubstr("Not known: the journal would name them."));
+  EXPECT_THAT(html, Not(HasSubstr("neither finished nor failed")));
   EXPECT_THAT(html, HasSubstr("0.833"));
   EXPECT_THAT(html, HasSubstr("3 of 4"));
 }
