@@ -249,6 +249,15 @@ void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device devic
   }
 }
 
+void reserve_upload_buffers(at::Device device) {
+  if (device.is_cpu()) return;
+  constexpr std::size_t kSmallest = 512, kLargest = 8 << 20, kOnes = 64, kBytesOfASize = 64 << 20;
+  std::vector<at::Tensor> held;
+  for (std::size_t size = kSmallest; size <= kLargest; size *= 2) {
+    for (std::size_t i = 0; i < std::min(kOnes, kBytesOfASize / size); ++i) held.push_back(host_buffer(size, device));
+  }
+}
+
 at::Tensor locked_memory(std::size_t bytes, at::Device device) {
   constexpr std::size_t kAlignment = 256;
   const std::array<std::int64_t, 1> size{static_cast<std::int64_t>(bytes)};

@@ -102,6 +102,9 @@ at::Tensor host_buffer(std::size_t bytes, at::Device device);
 /// Pinning memory waits for the kernels that run, so it is done before the loop: afterwards about `count` buffers of up
 /// to `bytes`, and small ones, come from LibTorch's cache. Start-up only; nothing on a CPU.
 void reserve_host_buffers(std::size_t bytes, std::size_t count, at::Device device);
+/// The same for what a stage uploads between transfers that its neighbours wait for (tables of a text unit: two a
+/// prompt): 64 buffers of every size up to 8 MiB, and no more than 64 MiB of one size. About 300 MiB.
+void reserve_upload_buffers(at::Device device);
 /// uint8 host memory of exactly this size that starts at a multiple of 256 bytes and stays locked where `device` is a
 /// GPU, so that copies run beside the host's work: for what lives as long as the model. Slow to make. Throws
 /// Error(unavailable) when the system does not lock so much.

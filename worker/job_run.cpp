@@ -207,18 +207,40 @@ Dispatcher::Settings dispatch_settings(const Job& job, at::Device device, Makes 
   return {job.dispatch.policy, depth, at_once};
 }
 
-/// An item as those to come, without pictures to look at; none when the model makes texts: their sizes are pictures'.
-std::optional<Unit> first_unit(const Plan& plan) {
-  if (plan.items.empty() || plan.checkpoint.defaults.makes == Makes::text) return std::nullopt;
-  return Unit{0, {plan.items.front()}, 1};
+/// Of rank 0's plan. Texts of a model on one rank wait for nobody, so that their first unit may as well be the warm-up.
+std::vector<Unit> units_to_warm_up(const Plan& plan, const Stage& stage) {
+  if (plan.checkpoint.defaults.makes == Makes::text) {
+    return stage.count == 1 ? std::vector<Unit>() : texts_to_warm_up(plan.items, plan.batch);
+  }
+  return plan.items.empty() ? std::vector<Unit>() : std::vector<Unit>{{0, {plan.items.front()}, 1}};
 }
 
-/// Collective. On a CPU nothing is colder the first time. `unit`: rank 0's.
-void warm_up_model(at::Device device, const Stage& stage, Model& model, const std::optional<Unit>& unit,
-                   Transport& transport) {
+/// From the first stage to all.
+std::optional<std::string> share_note(Transport& replica, std::optional<std::string> mine) {
+  constexpr char kThere = '+';
+  Bytes bytes;
+  if (mine) {
+    mine->push_back(kThere);
+    bytes = to_bytes(*mine);
+  }
+  bytes = replica.broadcast(std::move(bytes), 0);
+  if (bytes.empty()) return std::nullopt;
+  bytes.pop_back();
+  return std::string(as_text(bytes));
+}
+
+/// Collective. On a CPU nothing is colder the first time. `units`: rank 0's.
+void warm_up_model(at::Device device, const Stage& stage, Makes makes, Model& model, const std::vector<Unit>& units,
+                   Transport& transport, Transport* replica) {
   if (device.is_cpu()) return;
-  const Bytes bytes = transport.broadcast(unit ? codec::encode_units({&*unit, 1}) : Bytes(), 0);
-  if (!bytes.empty()) warm_up(model, stage.first(), stage.last(), codec::decode_units(bytes).at(0));
+  for (const Unit& unit : codec::decode_units(transport.broadcast(codec::encode_units(units), 0))) {
+    if (makes == Makes::pictures) {
+      warm_up(model, stage.first(), stage.last(), unit);
+    } else {
+      warm_up_texts(model, stage.first(), stage.last(), unit,
+                    [&](std::optional<std::string> mine) { return share_note(*replica, std::move(mine)); });
+    }
+  }
 }
 
 /// What loading took beside reading weights.
@@ -325,7 +347,9 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   watchdog.set_stage("warming up");
   transport->warm_up(writes_local(job) ? kSmallResult : setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
-  warm_up_model(device, stage, *loaded.model, first_unit(plan), *transport);
+  const std::vector<Unit> first_units = directory ? units_to_warm_up(plan, stage) : std::vector<Unit>();
+  warm_up_model(device, stage, setup.makes(), *loaded.model, first_units, *transport, replica.get());
+  if (layout.stages > 1) device::reserve_upload_buffers(device);
   device::reserve_host_buffers(setup.largest_result, reserved_results(job, launch, setup.largest_result), device);
   step_done("warm-up");
   log::info("ready", {{"load_seconds", loaded.report.seconds},

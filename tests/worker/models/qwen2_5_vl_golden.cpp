@@ -75,7 +75,7 @@ Item text_item(const nlohmann::json& answer) {
 }
 
 std::unique_ptr<Model> load_qwen(const QwenGolden& golden, at::ScalarType dtype, bool dummy,
-                                 const std::vector<std::int64_t>& end_tokens) {
+                                 const std::vector<std::int64_t>& end_tokens, const Stage& stage) {
   Job job;
   job.output.tensors = true;
   ModelFiles files = golden.files;
@@ -84,7 +84,7 @@ std::unique_ptr<Model> load_qwen(const QwenGolden& golden, at::ScalarType dtype,
     for (auto& [name, part] : files.parts) part.tensors.clear();
   }
   PartParameters wanted;
-  std::unique_ptr<Model> model = make_model("qwen2_5_vl", {job, at::kCPU, dtype}, files, wanted);
+  std::unique_ptr<Model> model = make_model("qwen2_5_vl", {job, at::kCPU, dtype, stage}, files, wanted);
   SelfTransport transport(at::kCPU);
   if (dummy) {
     make_dummy_weights(wanted, dtype, at::kCPU);

@@ -34,7 +34,7 @@ Item text_item(const nlohmann::json& answer);
 
 /// `end_tokens`: instead of those of generation_config.json, if any.
 std::unique_ptr<Model> load_qwen(const QwenGolden& golden, at::ScalarType dtype, bool dummy,
-                                 const std::vector<std::int64_t>& end_tokens = {});
+                                 const std::vector<std::int64_t>& end_tokens = {}, const Stage& stage = {});
 /// The six verbs in their order; all results complete. `passes`: how many ran.
 std::vector<Result> write_all(Model& model, const std::vector<Item>& items, int* passes = nullptr);
 

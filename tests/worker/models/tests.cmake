@@ -6,7 +6,8 @@ set_tests_properties(z_image_tests PROPERTIES TIMEOUT 300)
 add_executable(qwen2_5_vl_tests
   models/qwen2_5_vl_golden.cpp
   models/qwen2_5_vl_parts_test.cpp
-  models/qwen2_5_vl_test.cpp)
+  models/qwen2_5_vl_test.cpp
+  models/qwen2_5_vl_warm_up_test.cpp)
 target_link_libraries(qwen2_5_vl_tests PRIVATE trireme_worker_golden)
 add_test(NAME qwen2_5_vl_tests COMMAND qwen2_5_vl_tests)
 set_tests_properties(qwen2_5_vl_tests PROPERTIES TIMEOUT 300)

@@ -82,7 +82,6 @@ class Qwen25Vl final : public Model {
  private:
   void check_fit(const ModelFiles& files) const;
   void read_prompt(TextSession& session, std::size_t item) const;
-  void use_prompt(TextSession& session, std::size_t item) const;
   void prepare_steps(TextSession& session) const;
   at::Tensor embed_prompt(const Row& row) const;
   at::Tensor logits_of(const at::Tensor& hidden) const;
@@ -141,6 +140,7 @@ std::unique_ptr<Session> Qwen25Vl::begin(const Unit& unit, Slices& slices) {
   return session;
 }
 
+/// A prompt with its tables, and where the keys and values of its row go.
 void Qwen25Vl::read_prompt(TextSession& s, std::size_t item) const {
   Row& row = s.rows[item];
   std::vector<TokenGrid> grids;
@@ -152,13 +152,7 @@ void Qwen25Vl::read_prompt(TextSession& s, std::size_t item) const {
     throw ItemError("the prompt of " + std::to_string(tokens) + " tokens and max_new_tokens " + std::to_string(wanted) +
                     " are more than the " + std::to_string(config_.max_positions) + " tokens this model can hold");
   }
-  row.ids = numbers(row.prompt.ids, at::kLong, device_);
-  use_prompt(s, item);
-}
-
-/// Tables of a prompt, and where the keys and values of its row go.
-void Qwen25Vl::use_prompt(TextSession& s, std::size_t item) const {
-  Row& row = s.rows[item];
+  if (stage_.first()) row.ids = numbers(row.prompt.ids, at::kLong, device_);
   row.pass.rope = nn::upload(prompt_rope(row.prompt, config_), device_);
   row.pass.cache = &s.step.cache;
   row.pass.sequence = static_cast<std::int64_t>(item);
@@ -321,10 +315,10 @@ std::unique_ptr<Session> Qwen25Vl::begin_later(const Unit& unit, const std::stri
   decode_rows(note, s.rows);
   for (const Item& item : unit.items) s.passes = std::max(s.passes, item.max_new_tokens);
   s.halves = static_cast<int>(unit.items.size());
-  slices.push_back({Phase::prefill, [this, &s] {
-                      for (std::size_t i = 0; i < s.rows.size(); ++i) use_prompt(s, i);
-                      prepare_steps(s);
-                    }});
+  for (std::size_t i = 0; i < s.rows.size(); ++i) {
+    slices.push_back({Phase::prefill, [this, &s, i] { read_prompt(s, i); }});
+  }
+  slices.push_back({Phase::prefill, [this, &s] { prepare_steps(s); }});
   return session;
 }
 

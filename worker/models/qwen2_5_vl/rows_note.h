@@ -1,6 +1,6 @@
 #pragma once
-// What the first stage found out about the rows of a unit, as bytes for the later ones: prompts, and the sizes of their
-// pictures.
+// What the first stage found out about the rows of a unit, as bytes for the later ones: how large their pictures are as
+// the vision tower sees them. The prompts each stage makes of that by itself: descriptions stay short.
 
 #include <string>
 #include <vector>
