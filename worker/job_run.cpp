@@ -178,8 +178,7 @@ int units_at_once(const Job& job, at::Device device, Makes makes) {
   return job.parallel.guidance > 1 ? 1 : kUnitsAVisit;
 }
 
-std::unique_ptr<Engine> make_engine(const Job& job, Makes makes, Model& model, Transport& exchange,
-                                    Transport* replica) {
+std::unique_ptr<Engine> make_engine(const Job& job, Makes makes, Model& model, Exchange& exchange, Transport* replica) {
   if (job.parallel.stages > 1) {
     return std::make_unique<PipelineEngine>(
         model, *replica, PipelineEngine::Settings{.exchange = &exchange, .micro_batches = job.parallel.micro_batches});
@@ -357,8 +356,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
                       {"carrier", transport->carrier()},
                       {"carrier_bytes", transport->carrier_memory()}});
 
-  Exchange exchange(*transport, {.layout = layout, .replica = replica.get()});
-  const std::unique_ptr<Engine> engine = make_engine(job, setup.makes(), *loaded.model, *transport, replica.get());
+  Exchange exchange(*transport, {.layout = layout, .replica = replica.get(), .ring = layout.stages > 1});
+  const std::unique_ptr<Engine> engine = make_engine(job, setup.makes(), *loaded.model, exchange, replica.get());
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
   LoopParts parts{*transport, exchange, *engine,      nullptr,

@@ -106,6 +106,9 @@ void PipelineEngine::handle(int from, const ring::Any& message) {
   if (const auto* slot = std::get_if<ring::Slot>(&message)) {
     if (first() || from != 0) throw Error(ExitCode::internal, "stage " + std::to_string(from) + " describes a slot");
     slots_.push_back(*slot);
+    for (const ring::Transfer& transfer : slot->transfers) {
+      if (transfer.stage == index_) places_.push_back({slot->number, transfer.seq});
+    }
   } else if (const auto* trouble = std::get_if<ring::Trouble>(&message)) {
     if (RingUnit* unit = held(trouble->unit); unit != nullptr && unit->error.empty()) unit->error = trouble->error;
   } else if (const auto* ended = std::get_if<ring::Ended>(&message)) {
@@ -154,13 +157,22 @@ bool PipelineEngine::step() {
 }
 
 bool PipelineEngine::begin_turn() {
-  if (!first() && slots_.empty()) return false;
+  if (!first() && slots_.empty()) {
+    post_transfers();
+    return false;
+  }
   auto turn = std::make_unique<Turn>();
   if (first()) {
-    auto next = entry_.next(stop_asked_);
+    if (settings_.exchange != nullptr) {
+      for (const auto& [rank, seq] : settings_.exchange->transfers_without_place()) unplaced_.push_back({rank, seq});
+    }
+    auto next = entry_.next(stop_asked_, unplaced_);
     if (!next) return false;
     turn->slot = std::move(next->slot);
     turn->returning = std::move(next->returning);
+    for (const ring::Transfer& transfer : turn->slot.transfers) {
+      places_.push_back({turn->slot.number, transfer.seq});
+    }
     announce(turn->slot);
   } else {
     turn->slot = std::move(slots_.front());
@@ -175,21 +187,35 @@ void PipelineEngine::announce(const ring::Slot& slot) {
   for (int stage = 1; stage < stages_; ++stage) replica_.send(stage, message);
 }
 
-/// How many descriptions behind our slot's must be here before we enqueue our half. From then on this host may stand
-/// still in the driver until the beat is over, and its peers' halves of the beat come behind those descriptions.
-std::size_t PipelineEngine::peers_wait_for() const {
-  if (first()) return 0;
-  const ring::Slot& slot = turn_->slot;
-  const bool receives = !slot.forward.empty() || (slot.rider && slot.rider->stage >= index_);
-  if (last() && !outgoing_.empty()) return static_cast<std::size_t>(index_);  // the first stage's, that far ahead
-  return receives ? 1 : 0;                                                    // the stage's in front of us
+/// The law: the descriptions, and whatever else others wait for, have left before our half.
+bool PipelineEngine::flushed() {
+  return replica_.flushed() && (settings_.exchange == nullptr || settings_.exchange->flushed());
 }
 
-/// Our half of the beat: the slot comes in, what was made of the one before goes on.
+/// Halves of the exchange whose place is before our group of the coming beat; false where they must wait. Others are
+/// posted in whichever order their peers please.
+bool PipelineEngine::post_transfers() {
+  const auto due = [&](const Place& place) {
+    return !turn_ || place.beat <= turn_->slot.number + static_cast<std::uint64_t>(index_);
+  };
+  while (!places_.empty() && due(places_.front())) {
+    if (!flushed()) return false;
+    const std::uint64_t seq = places_.front().seq;
+    places_.pop_front();
+    settings_.exchange->post_transfer(seq);
+  }
+  return settings_.exchange == nullptr || !settings_.exchange->must_post();
+}
+
+/// Our half of the beat: the slot comes in, what was made of the one before goes on. What may have its place before it
+/// is known once the first stage's slot of the beat is described.
 bool PipelineEngine::post_turn() {
-  if (slots_.size() < peers_wait_for()) return false;
-  // The law: the description, and whatever else others wait for, has left before our half.
-  if (!all_flushed(replica_, settings_.exchange)) return false;
+  if (!post_transfers()) return false;
+  const ring::Slot& slot = turn_->slot;
+  const bool receives = !slot.forward.empty() || (slot.rider && slot.rider->stage >= index_);
+  const bool posts = first() || receives || !outgoing_.empty();
+  if (posts && slots_.size() < static_cast<std::size_t>(index_)) return false;
+  if (!flushed()) return false;
   Turn& turn = *turn_;
   if (turn.slot.kind == ring::SlotKind::work) times_.wait();
   std::vector<Half> group;

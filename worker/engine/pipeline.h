@@ -2,9 +2,10 @@
 // The engine of one stage of a model that is cut over the ranks of a replica. The ring: units are circular
 // micro-batches; one enters stage 0 again as soon as its pass has come round. Stage 0 describes slot k to every stage,
 // in slot order, before it enqueues anything of it. In beat k + s stage s enqueues one group, which receives slot k and
-// sends on what it made of slot k - 1, and then the slot's slices. A group is enqueued once its slot's description is
-// here, and those that its peers' groups of the beat come behind, so no stage waits on the host for a size, and all
-// groups of a beat meet even if a host stands still behind its own: nothing can deadlock.
+// sends on what it made of slot k - 1, and then the slot's slices. A group is enqueued once the description of what
+// stage 0 enters in the same beat is here, so no stage waits on the host for a size. What a replica of rank 0 transfers
+// to it has its place in this order: before the groups of the beat of a slot, whose description says so. So all stages
+// post in one order, and whatever they post meets even if a host stands still behind it: nothing can deadlock.
 //
 // Units come in at the first stage. Stages take turns at decoding, where the model can do it anywhere, else the last
 // one does all: a unit's last state comes round like any other and rides on, beside whatever enters then, to the stage
@@ -27,6 +28,7 @@
 #include "worker/engine/ring_unit.h"
 #include "worker/engine/side_work.h"
 #include "worker/engine/slot_times.h"
+#include "worker/exchange/exchange.h"
 #include "worker/queue.h"
 
 namespace trireme {
@@ -34,7 +36,7 @@ namespace trireme {
 class PipelineEngine final : public Engine {
  public:
   struct Settings {
-    Transport* exchange = nullptr;           // of all ranks: its messages, too, leave before our halves
+    Exchange* exchange = nullptr;            // of all ranks: its messages, too, leave before our halves
     std::optional<int> micro_batches;        // in the ring at once; none: as many as keep every stage busy
     std::size_t slices_in_flight = 8;        // a slice is about a hundred launches, a stream holds about a thousand
     std::size_t side_slices_in_flight = 16;  // smaller ones
@@ -66,7 +68,8 @@ class PipelineEngine final : public Engine {
   bool collect();
   bool step();
   bool begin_turn();
-  std::size_t peers_wait_for() const;
+  bool flushed();
+  bool post_transfers();
   bool post_turn();
   bool arrive();
   bool run_turn();
@@ -90,6 +93,12 @@ class PipelineEngine final : public Engine {
   RingUnits held_;                // in the ring
   RingEntry entry_;               // first stage
   std::deque<ring::Slot> slots_;  // later stages: described, not begun
+  struct Place {
+    std::uint64_t beat = 0;
+    std::uint64_t seq = 0;
+  };
+  std::deque<Place> places_;              // transfers of the exchange that have one and are not posted
+  std::vector<ring::Transfer> unplaced_;  // first stage: those that have none
 
   std::unique_ptr<Turn> turn_;
   std::vector<at::Tensor> outgoing_;  // of the slot before

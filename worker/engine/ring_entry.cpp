@@ -1,5 +1,6 @@
 #include "worker/engine/ring_entry.h"
 
+#include <algorithm>
 #include <span>
 
 #include "worker/engine/unit_items.h"
@@ -32,9 +33,10 @@ void RingEntry::prepare() {
   preparing_.push_back(std::move(held));
 }
 
-std::optional<RingEntry::Next> RingEntry::next(bool stop) {
-  std::optional<ring::Slot> slot = choose(stop);
+std::optional<RingEntry::Next> RingEntry::next(bool stop, std::vector<ring::Transfer>& transfers) {
+  std::optional<ring::Slot> slot = choose(stop, !transfers.empty());
   if (!slot) return std::nullopt;
+  slot->transfers = std::exchange(transfers, {});
   Next next{std::move(*slot), {}};
   if (round_.size() == static_cast<std::size_t>(stages_)) {
     Late late = std::move(round_.front());
@@ -62,7 +64,7 @@ void RingEntry::admit() {
   preparing_.pop_front();
 }
 
-std::optional<ring::Slot> RingEntry::choose(bool stop) {
+std::optional<ring::Slot> RingEntry::choose(bool stop, bool any) {
   admit();
   if (const auto entry = schedule_.next()) {
     const RingUnit& unit = *held_.at(entry->unit);
@@ -70,7 +72,7 @@ std::optional<ring::Slot> RingEntry::choose(bool stop) {
   }
   ring::Slot slot;
   slot.number = schedule_.slot();
-  if (!schedule_.must_turn()) {
+  if (!any && !schedule_.must_turn() && schedule_.slot() >= needed_) {
     if (!stop || stop_sent_ || !idle()) return std::nullopt;
     slot.kind = ring::SlotKind::stop;
     stop_sent_ = true;
@@ -100,6 +102,9 @@ ring::Slot RingEntry::describe(const RingSchedule::Entry& entry) {
     slot.admits = encode_for_later_stages(unit.unit);
     slot.note = model_.note(session);
   }
+  const auto stages = static_cast<std::uint64_t>(stages_);
+  const auto rides_to = static_cast<std::uint64_t>(slot.finisher < stages_ - 1 ? slot.finisher : 0);
+  needed_ = std::max(needed_, slot.number + 1 + stages + rides_to);
   schedule_.enter(entry);
   if (leaves) schedule_.leave(entry.unit, slot.finisher);
   return slot;

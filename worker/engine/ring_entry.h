@@ -45,15 +45,16 @@ class RingEntry {
     ring::Slot slot;
     std::optional<Returning> returning;
   };
-  /// The next slot, or none yet; `stop`: a stop slot once there is nothing else.
-  std::optional<Next> next(bool stop);
+  /// The next slot, or none yet; `stop`: a stop slot once there is nothing else. `transfers` have their place with the
+  /// slot, and there is one for them if need be; then none are left.
+  std::optional<Next> next(bool stop, std::vector<ring::Transfer>& transfers);
   /// Of a unit's next pass.
   void set_halves(std::uint64_t unit, int halves) { schedule_.set_halves(unit, halves); }
   bool stop_sent() const { return stop_sent_; }
 
  private:
   void admit();
-  std::optional<ring::Slot> choose(bool stop);
+  std::optional<ring::Slot> choose(bool stop, bool any);
   ring::Slot describe(const RingSchedule::Entry& entry);
   ring::Slot give_up(const RingSchedule::Entry& entry);
 
@@ -64,7 +65,8 @@ class RingEntry {
   std::deque<Unit> waiting_;
   std::deque<std::shared_ptr<RingUnit>> preparing_;  // begun, not in the ring
   RingSchedule schedule_;
-  struct Late {  // what matters of a slot when it has come round
+  std::uint64_t needed_ = 0;  // slots: a stage posts nothing before what the first one posts meanwhile is described
+  struct Late {               // what matters of a slot when it has come round
     std::uint64_t unit = 0;
     std::optional<TensorShape> back;
     std::optional<std::int32_t> finisher;  // where the state was the unit's last

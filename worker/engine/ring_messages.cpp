@@ -56,6 +56,11 @@ void write(wire::Writer& out, const Slot& m) {
   out.text(m.error);
   out.number<std::uint8_t>(m.rider.has_value());
   if (m.rider) write(out, *m.rider);
+  out.number<std::uint64_t>(m.transfers.size());
+  for (const Transfer& transfer : m.transfers) {
+    out.number(transfer.stage);
+    out.number(transfer.seq);
+  }
 }
 
 void read(wire::Reader& in, Slot& m) {
@@ -76,6 +81,11 @@ void read(wire::Reader& in, Slot& m) {
   m.note = in.text();
   m.error = in.text();
   if (read_flag(in)) m.rider = read_rider(in);
+  m.transfers.resize(in.count(sizeof(std::int32_t) + sizeof(std::uint64_t)));
+  for (Transfer& transfer : m.transfers) {
+    transfer.stage = in.number<std::int32_t>();
+    transfer.seq = in.number<std::uint64_t>();
+  }
 }
 
 void write(wire::Writer& out, const Trouble& m) {

@@ -29,6 +29,13 @@ struct Rider {
   TensorShape state;
 };
 
+/// One of the exchange, between a stage and stage 0 as rank 0.
+struct Transfer {
+  std::int32_t stage = 0;
+  std::uint64_t seq = 0;
+  bool operator==(const Transfer&) const = default;
+};
+
 /// Stage 0 to all others.
 struct Slot {
   SlotKind kind = SlotKind::empty;
@@ -43,6 +50,7 @@ struct Slot {
   std::string note;                   // Model::note, with `admits`
   std::string error;
   std::optional<Rider> rider;
+  std::vector<Transfer> transfers;  // of the exchange, posted before the groups of this slot's beat at stage 0
 };
 
 /// A stage to stage 0: the unit has failed here and may as well be dropped.

@@ -27,10 +27,14 @@ struct Exchange::Impl {
         layout{transport.size(), settings.layout.stages, settings.layout.guidance},
         clock(settings.clock ? std::move(settings.clock) : steady_seconds),
         stream(transport.device(), /*high_priority=*/true),
-        worker(transport, layout.ranks_per_replica() == 1, settings.replica),
+        worker(transport, layout.ranks_per_replica() == 1,
+               settings.ring && transport.rank() > 0 && layout.replica_of(transport.rank()) == 0, settings.replica),
         heard(static_cast<std::size_t>(transport.size()), clock()),
         tokens(static_cast<std::size_t>(transport.size())) {
-    if (transport.rank() == 0) rank_zero.emplace(transport, layout, settings.pool_bytes, clock, settings.replica);
+    if (transport.rank() == 0) {
+      rank_zero.emplace(transport, layout, settings.pool_bytes, clock, settings.replica);
+      if (settings.ring) rank_zero->leave_places_to_engine();
+    }
   }
 
   void handle(const Message& received);
@@ -192,6 +196,19 @@ std::uint64_t Exchange::tokens() const {
 }
 
 const std::map<int, std::string>& Exchange::nodes() const { return impl_->nodes; }
+
+bool Exchange::flushed() { return impl_->transport.flushed(); }
+
+std::vector<Exchange::Placeless> Exchange::transfers_without_place() {
+  return impl_->rank_zero ? impl_->rank_zero->transfers_without_place() : std::vector<Placeless>();
+}
+
+void Exchange::post_transfer(std::uint64_t seq) {
+  const device::StreamGuard guard(impl_->stream);
+  impl_->rank_zero ? impl_->rank_zero->post_transfer(seq) : impl_->worker.post_transfer(seq);
+}
+
+bool Exchange::must_post() const { return impl_->worker.must_post(); }
 
 bool Exchange::outstanding() const {
   return impl_->worker.outstanding() || (impl_->rank_zero && impl_->rank_zero->outstanding());

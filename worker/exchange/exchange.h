@@ -7,8 +7,11 @@
 //
 // So rank 0 never waits for an absent peer, and waits form a star without cycles. Rank 0's own share passes the same
 // states with a copy. In a replica of several ranks units go to the first and results come from any; what happens
-// between them is the engine's. Every rank makes one Exchange; the functions under "rank 0" are for the coordinator.
-// Single thread; nothing waits, except `scatter_first` (Collective).
+// between them is the engine's. A host may stand still in the driver until what it has posted is complete, so that
+// ranks which share more than one transfer must post them in one order. In rank 0's replica the engine gives every
+// transfer its place among the groups of the replica; elsewhere a half is posted right behind its READY. Every rank
+// makes one Exchange; the functions under "rank 0" are for the coordinator. Single thread; nothing waits, except
+// `scatter_first` (Collective).
 
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +47,7 @@ class Exchange {
     std::function<double()> clock;        // seconds, from any start; none: the steady clock
     Layout layout = {};                   // ranks are the transport's, whatever it says
     Transport* replica = nullptr;         // of a replica of several ranks: its messages, too, leave before our halves
+    bool ring = false;                    // the engine gives transfers inside of rank 0's replica their places
   };
   Exchange(Transport& transport, Settings settings);
   ~Exchange();
@@ -69,6 +73,20 @@ class Exchange {
   void send_pulse(std::uint64_t tokens = 0, std::string node = "");
   double seconds_since_heard_from(int rank) const;  // any message counts; rank 0 hears all, a worker only rank 0
   bool outstanding() const;                         // results, grants or transfers not complete: not idle
+
+  // For the engine of a cut model.
+  /// Every message of this rank has left.
+  bool flushed();
+  /// Rank 0: transfers with other ranks of its replica that wait for a place, each once.
+  struct Placeless {
+    int rank = 0;
+    std::uint64_t seq = 0;
+  };
+  std::vector<Placeless> transfers_without_place();
+  /// Posts this rank's half of such a transfer.
+  void post_transfer(std::uint64_t seq);
+  /// READY is said and the half is not posted: it must be the next.
+  bool must_post() const;
 
   /// After FINISH was received with nothing outstanding and acknowledged (rank 0: after all acknowledged).
   bool finished() const;

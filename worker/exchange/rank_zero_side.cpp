@@ -59,6 +59,10 @@ void RankZeroSide::handle(int from, const message::Ready& ready) {
   if (found == granted_.end() || found->second.rank != from) {
     refuse("no grant " + std::to_string(ready.seq) + " waits for this rank");
   }
+  if (ring_ && from != 0 && layout_.replica_of(from) == 0) {  // the engine finds a place for it
+    without_place_.push_back({from, ready.seq});
+    return;
+  }
   ready_.push_back(std::move(found->second));
   granted_.erase(found);
 }
@@ -158,6 +162,20 @@ bool RankZeroSide::post() {
   std::vector<Granted> posted(std::make_move_iterator(first), std::make_move_iterator(ready_.end()));
   ready_.erase(first, ready_.end());
   if (posted.empty()) return false;
+  start(std::move(posted));
+  return true;
+}
+
+void RankZeroSide::post_transfer(std::uint64_t seq) {
+  const auto found = granted_.find(seq);
+  if (found == granted_.end()) refuse("no grant " + std::to_string(seq) + " waits for its place");
+  std::vector<Granted> posted;
+  posted.push_back(std::move(found->second));
+  granted_.erase(found);
+  start(std::move(posted));
+}
+
+void RankZeroSide::start(std::vector<Granted> posted) {
   std::vector<Half> halves;
   for (Granted& granted : posted) {
     const bool refill = granted.grant.direction == Direction::receive;
@@ -172,7 +190,6 @@ bool RankZeroSide::post() {
   }
   const TransferId id = transport_.start(std::move(halves));
   moving_.push_back({id, std::move(posted)});
-  return true;
 }
 
 bool RankZeroSide::collect() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "worker/device.h"
@@ -31,6 +32,11 @@ class RankZeroSide {
   bool progress();
   /// Units that went out with the first scatter.
   void sent(int replica, const std::vector<Unit>& units);
+
+  /// From here on, those of transfers with other ranks of rank 0's replica.
+  void leave_places_to_engine() { ring_ = true; }
+  std::vector<Exchange::Placeless> transfers_without_place() { return std::exchange(without_place_, {}); }
+  void post_transfer(std::uint64_t seq);
 
   void refill(int replica, Unit unit);
   std::optional<Delivery> take_delivery();
@@ -83,6 +89,7 @@ class RankZeroSide {
   bool grant_refills();
   bool grant_results();
   bool post();
+  void start(std::vector<Granted> granted);
   bool collect();
   bool land();
 
@@ -93,15 +100,16 @@ class RankZeroSide {
   BufferPool pool_;
   std::vector<Replica> replicas_;
   std::vector<Peer> peers_;
-  std::map<std::uint64_t, Granted> granted_;  // by seq, READY not heard
-  std::vector<Granted> ready_;                // of this pass
+  std::map<std::uint64_t, Granted> granted_;        // by seq, READY not heard
+  std::vector<Granted> ready_;                      // of this pass
+  std::vector<Exchange::Placeless> without_place_;  // READY heard; in `granted_` until posted
   std::deque<Group> moving_;
   std::deque<Granted> landing_;
   std::deque<Delivery> deliveries_;
   std::deque<Exchange::Returned> returned_;
   std::uint64_t last_seq_ = 0;
   std::size_t next_offer_ = 0;  // the replica whose offer comes first
-  bool drain_asked_ = false, finishing_ = false;
+  bool ring_ = false, drain_asked_ = false, finishing_ = false;
 };
 
 }  // namespace trireme

@@ -75,9 +75,8 @@ bool WorkerSide::advance() {
       return true;
     case Current::Step::leaving:
       // The law: READY has left before our half is enqueued. To ourselves nothing has to leave.
-      if (transport_.rank() != 0 && !all_flushed(transport_, replica_)) return false;
-      current_->id = transport_.start({{0, current_->grant.direction, current_->packet.bytes}});
-      current_->step = Current::Step::moving;
+      if (placed_ || (transport_.rank() != 0 && !all_flushed(transport_, replica_))) return false;
+      post();
       return true;
     case Current::Step::moving: break;
   }
@@ -89,6 +88,23 @@ bool WorkerSide::advance() {
   }
   current_.reset();
   return true;
+}
+
+void WorkerSide::post() {
+  current_->id = transport_.start({{0, current_->grant.direction, current_->packet.bytes}});
+  current_->step = Current::Step::moving;
+}
+
+void WorkerSide::post_transfer(std::uint64_t seq) {
+  if (!current_ || current_->grant.seq != seq || current_->step != Current::Step::leaving) {
+    refuse("transfer " + std::to_string(seq) + " has a place and is not ready");
+  }
+  post();
+}
+
+/// A copy to ourselves waits for nobody.
+bool WorkerSide::must_post() const {
+  return transport_.rank() != 0 && !placed_ && current_ && current_->step == Current::Step::leaving;
 }
 
 bool WorkerSide::land() {

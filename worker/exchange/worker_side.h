@@ -17,9 +17,10 @@ namespace trireme {
 
 class WorkerSide {
  public:
-  /// `whole`: this rank is a replica of its own, so that what arrives here is offered here.
-  WorkerSide(Transport& transport, bool whole, Transport* replica)
-      : transport_(transport), replica_(replica), whole_(whole) {}
+  /// `whole`: this rank is a replica of its own, so that what arrives here is offered here. `placed`: the engine says
+  /// when a half is posted.
+  WorkerSide(Transport& transport, bool whole, bool placed, Transport* replica)
+      : transport_(transport), replica_(replica), whole_(whole), placed_(placed) {}
 
   void handle(const message::Grant& grant);
   void handle(const message::Recall&);
@@ -28,6 +29,9 @@ class WorkerSide {
   bool progress();
   /// Units that came with the first scatter.
   void arrive(std::vector<Unit> units);
+
+  void post_transfer(std::uint64_t seq);
+  bool must_post() const;
 
   std::optional<Unit> next_unit();
   void offer(const Finished& finished);
@@ -53,13 +57,14 @@ class WorkerSide {
   };
   void begin(const message::Grant& grant);
   bool advance();
+  void post();
   bool land();
   bool acknowledge();
   bool refill_coming() const;
 
   Transport& transport_;
   Transport* const replica_;
-  const bool whole_;
+  const bool whole_, placed_;
   std::deque<Unit> arrived_;
   std::set<std::uint64_t> in_hand_;                 // units arrived, neither offered (if `whole_`) nor returned
   std::map<std::uint64_t, codec::Packet> offered_;  // by unit

@@ -15,6 +15,11 @@ namespace {
 constexpr int kMessageTag = 1, kHalfTag = 2, kGatherTag = 3;
 constexpr std::chrono::seconds kLastWords(10);
 
+// Below the eager limits of Open MPI's ways (shared memory 4 KiB, TCP 64 KiB, others 8 KiB and more): a longer message
+// stays with its sender until the receiver's host asks for it.
+constexpr std::size_t kPieceBytes = 2048;
+constexpr std::byte kLastPiece{0}, kMoreFollow{1};  // behind the bytes of a piece
+
 }  // namespace
 
 MpiTransport::MpiTransport(int group) : control_(group), bytes_(group) {
@@ -34,6 +39,20 @@ void MpiTransport::send(int to, Bytes body) {
   if (body.size() > INT_MAX) throw Error(ExitCode::internal, "a control message of more than 2 GiB");
   ++traffic_.control_messages;
   traffic_.control_bytes += body.size();
+  const std::span<const std::byte> whole(body);
+  std::size_t at = 0;
+  for (; to != rank_ && whole.size() - at > kPieceBytes; at += kPieceBytes) {
+    Bytes piece(whole.begin() + static_cast<std::ptrdiff_t>(at),
+                whole.begin() + static_cast<std::ptrdiff_t>(at + kPieceBytes));
+    piece.push_back(kMoreFollow);
+    send_piece(to, std::move(piece));
+  }
+  body.erase(body.begin(), body.begin() + static_cast<std::ptrdiff_t>(at));
+  body.push_back(kLastPiece);
+  send_piece(to, std::move(body));
+}
+
+void MpiTransport::send_piece(int to, Bytes body) {
   if (to == rank_) {
     incoming_.push_back({{rank_, std::move(body)}, {}});
     return;
@@ -64,15 +83,24 @@ void MpiTransport::match_incoming() {
 std::optional<Message> MpiTransport::receive() {
   match_incoming();
   std::vector<int> still_arriving;  // later messages of these senders must wait
-  for (auto in = incoming_.begin(); in != incoming_.end(); ++in) {
+  for (auto in = incoming_.begin(); in != incoming_.end();) {
     const int from = in->message.from;
-    if (std::find(still_arriving.begin(), still_arriving.end(), from) != still_arriving.end()) continue;
-    if (in->request.done()) {
-      Message message = std::move(in->message);
-      incoming_.erase(in);
-      return message;
+    if (std::find(still_arriving.begin(), still_arriving.end(), from) != still_arriving.end()) {
+      ++in;
+      continue;
     }
-    still_arriving.push_back(from);
+    if (!in->request.done()) {
+      still_arriving.push_back(from);
+      ++in;
+      continue;
+    }
+    Bytes piece = std::move(in->message.body);
+    in = incoming_.erase(in);
+    const bool last = piece.back() == kLastPiece;
+    piece.pop_back();
+    Bytes& begun = begun_[from];
+    begun.insert(begun.end(), piece.begin(), piece.end());
+    if (last) return Message{from, std::exchange(begun, {})};
   }
   return std::nullopt;
 }

@@ -2,7 +2,8 @@
 // Ranks over MPI alone: control on one communicator, bytes on another, so that neither waits for the other. The carrier
 // of CPU runs, and of ranks that share a GPU on purpose. Transfer buffers are always on the CPU: where a rank computes
 // on a GPU, the caller copies between the device and pinned host memory itself, and starts a send once that copy is
-// done. Construction and destruction are collective. Collectives are polled with short sleeps: ranks may share cores.
+// done. Control messages travel in pieces that every MPI buffers, so that they leave whatever their receiver's host
+// does. Construction and destruction are collective. Collectives are polled with short sleeps: ranks may share cores.
 
 #include <deque>
 #include <map>
@@ -55,12 +56,14 @@ class MpiTransport final : public Transport {
     std::vector<at::Tensor> data;  // held until done
     std::vector<mpi::Request> requests;
   };
+  void send_piece(int to, Bytes body);
   void match_incoming();
 
   int rank_ = 0, size_ = 1;
   mpi::Communicator control_, bytes_;
   std::deque<Outgoing> outgoing_;
-  std::deque<Incoming> incoming_;  // in the order matched, so in order for each sender
+  std::deque<Incoming> incoming_;  // pieces, in the order matched, so in order for each sender
+  std::map<int, Bytes> begun_;     // of messages by their sender
   LocalCopies copies_{at::Device(at::kCPU)};
   std::map<TransferId, Transfer> transfers_;
   TransferId last_id_ = 0;

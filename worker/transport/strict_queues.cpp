@@ -28,6 +28,18 @@ TransferId Queues::post(int communicator, int rank, std::vector<Half> halves) {
   return last_id_;
 }
 
+bool Queues::waits_for_itself(int rank) const {
+  for (const Queue& queue : queues_) {
+    if (queue.rank != rank) continue;
+    for (const Group& group : queue.groups) {
+      for (const Posted& posted : group.halves) {
+        if (posted.half.peer == rank && !posted.met) return true;
+      }
+    }
+  }
+  return false;
+}
+
 std::pair<Queues::Posted*, std::size_t> Queues::find_other(const Queue& of, const Posted& mine) {
   Queue& peer = queue(of.communicator, mine.half.peer);
   for (std::size_t before = 0; before < peer.groups.size(); ++before) {

@@ -25,6 +25,8 @@ class Queues {
   TransferId post(int communicator, int rank, std::vector<Half> group);
   bool complete(TransferId id) const { return !groups_.contains(id); }
   bool empty() const { return groups_.empty(); }
+  /// Whether a half of this rank to itself has not met the other.
+  bool waits_for_itself(int rank) const;
   /// Lets halves meet and complete; true if any did. Throws Error(internal) when the sizes of two halves differ.
   bool advance(std::uint64_t now);
   /// Queues whose heads wait for each other, by name: none of them can ever move again.

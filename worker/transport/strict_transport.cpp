@@ -58,6 +58,10 @@ class World {
   bool left(const Travelling& message) const {
     return message.held_by != 0 ? queues_.complete(message.held_by) : message.leaves_at <= now_;
   }
+  /// Not where it must post the other half of a copy to itself: that is in no queue of the carrier's.
+  bool stands_still(std::size_t rank) const {
+    return !queues_.complete(stands_behind_[rank]) && !queues_.waits_for_itself(static_cast<int>(rank));
+  }
   std::size_t next_rank();
   [[noreturn]] void fail(const std::string& what) const;
 
@@ -69,6 +73,7 @@ class World {
   std::map<std::pair<int, int>, std::uint64_t> rounds_begun_;    // of a communicator and rank
   std::map<std::tuple<int, int, std::uint64_t>, Round> rounds_;  // of a communicator and its first member
   std::vector<int> haste_;                                       // of each rank, 1 to kMostHaste
+  std::vector<TransferId> stands_behind_;                        // the group that a rank's host stands still behind
   std::vector<std::string> waits_;                               // what a rank waits for, for the report
   Fibers fibers_;
 };
@@ -164,6 +169,7 @@ World::World(const Settings& settings, const Body& body)
     : settings_(settings),
       random_(settings.seed),
       queues_(settings.ranks, kCommunicators, [this] { return delay(); }),
+      stands_behind_(static_cast<std::size_t>(settings.ranks)),
       waits_(static_cast<std::size_t>(settings.ranks)),
       fibers_(static_cast<std::size_t>(settings.ranks), [this, &body](std::size_t rank) {
         const int all = settings_.ranks, mine = static_cast<int>(rank);
@@ -186,7 +192,7 @@ void World::run() {
   std::size_t ended = 0;
   while (ended < fibers_.count()) {
     const std::size_t rank = next_rank();
-    fibers_.resume(rank);
+    if (!stands_still(rank)) fibers_.resume(rank);
     ++now_;
     if (fibers_.ended(rank)) {
       ++ended;
@@ -208,6 +214,9 @@ void World::fail(const std::string& what) const {
     const auto& [communicator, to, from] = pair;
     text += "  " + std::to_string(queue.size()) + " messages from rank " + std::to_string(from) + " to rank " +
             std::to_string(to) + (left(queue.front()) ? "" : ", held until a group of the sender is complete") + "\n";
+  }
+  for (std::size_t rank = 0; rank < stands_behind_.size(); ++rank) {
+    if (stands_still(rank)) text += "  rank " + std::to_string(rank) + " stands still behind its group\n";
   }
   for (std::size_t rank = 0; rank < waits_.size(); ++rank) {
     if (!waits_[rank].empty()) text += "  rank " + std::to_string(rank) + " waits in " + waits_[rank] + "\n";
@@ -246,6 +255,7 @@ bool World::flushed(int communicator, int rank) const {
 
 TransferId World::start(int communicator, int rank, std::vector<Half> group) {
   const bool empty = group.empty();
+  const bool waits = std::any_of(group.begin(), group.end(), [&](const Half& half) { return half.peer != rank; });
   const TransferId id = queues_.post(communicator, rank, std::move(group));
   happened();
   if (empty) return id;
@@ -256,6 +266,7 @@ TransferId World::start(int communicator, int rank, std::vector<Half> group) {
     }
   }
   if (const auto cycle = queues_.cycle()) fail("cycle: " + *cycle);
+  if (settings_.hosts_stand_still && waits && random_() % 2 == 0) stands_behind_[static_cast<std::size_t>(rank)] = id;
   return id;
 }
 

@@ -22,6 +22,9 @@ struct Settings {
   std::uint64_t seed = 0;
   int longest_delay = 30;  // of messages and completions, in turns of a rank
   int patience = 3000;     // turns of every rank without any of that that make a stall
+  /// Half of the groups with other ranks hold the host that posted them until they are complete, as a driver does that
+  /// loads a kernel or pins memory behind one. Its messages leave and arrive meanwhile, as MPI's short ones do.
+  bool hosts_stand_still = false;
 };
 
 /// A rank's code; it must call `progress` while it waits. `exchange` joins all ranks, `replica` those of one replica,

@@ -87,7 +87,7 @@ Pair on_two_ranks(const std::vector<Unit>& units, const Watched::Wishes (&wishes
                   std::size_t slices_in_flight = 8) {
   Pair pair;
   bool idle[2] = {};
-  strict::run({.ranks = 2, .seed = seed}, [&](Transport&, Transport& replica) {
+  strict::run({.ranks = 2, .seed = seed, .hosts_stand_still = seed % 2 == 1}, [&](Transport&, Transport& replica) {
     const int rank = replica.rank();
     Watched model(wishes[rank]);
     GuidancePairEngine engine(model, replica, {slices_in_flight, std::chrono::microseconds(0)});

@@ -21,6 +21,7 @@ Slot full_slot() {
   slot.error = "why";
   slot.finisher = 2;
   slot.rider = Rider{6, 1, {at::kFloat, {16, 128, 128}}};
+  slot.transfers = {{1, 40}, {3, 41}};
   return slot;
 }
 
@@ -44,6 +45,7 @@ TEST(RingMessages, ComeBackAsTheyWere) {
   EXPECT_EQ(got.rider->unit, 6u);
   EXPECT_EQ(got.rider->stage, 1);
   EXPECT_EQ(got.rider->state, sent.rider->state);
+  EXPECT_EQ(got.transfers, sent.transfers);
   EXPECT_EQ(std::get<Verdict>(decode(encode(Verdict{5, "ill"}))).error, "ill");
   EXPECT_EQ(std::get<Trouble>(decode(encode(Trouble{5, "ill"}))).unit, 5u);
   EXPECT_EQ(std::get<Ended>(decode(encode(Ended{9}))).unit, 9u);

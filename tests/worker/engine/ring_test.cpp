@@ -30,6 +30,7 @@ struct Script {
   std::optional<int> micro_batches;
   int drain_after = 0;   // deliveries; 0: never
   bool tensors = false;  // the last stage finishes all
+  bool places = true;    // the engine gives the exchange's transfers theirs
 };
 
 int below(Random& random, int limit) { return static_cast<int>(random() % static_cast<std::uint64_t>(limit)); }
@@ -194,10 +195,12 @@ void run_rank(Transport& transport, Transport& replica, const Script& script, Co
   job.output.tensors = script.tensors;
   const Stage stage{replica.rank(), replica.size(), script.cuts};
   const auto model = make_fake_model({job, at::kCPU, at::kFloat, stage});
-  PipelineEngine engine(*model, replica, {.exchange = &transport, .micro_batches = script.micro_batches});
-  Exchange exchange(
-      transport,
-      {.pool_bytes = 1 << 16, .clock = {}, .layout = {transport.size(), script.stages}, .replica = &replica});
+  Exchange exchange(transport, {.pool_bytes = 1 << 16,
+                                .clock = {},
+                                .layout = {transport.size(), script.stages},
+                                .replica = &replica,
+                                .ring = script.places});
+  PipelineEngine engine(*model, replica, {.exchange = &exchange, .micro_batches = script.micro_batches});
   std::optional<Coordinator> coordinator;
   if (transport.rank() == 0) coordinator.emplace(script, counts);
   exchange.scatter_first(coordinator ? coordinator->first_shares() : std::vector<std::vector<Unit>>{});
@@ -229,7 +232,8 @@ TEST_P(Ring, GivesTheBitsOfTheWholeModelOverAThousandSchedules) {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     const int replicas = 1 + static_cast<int>(seed % 2);
     const Script script = random_script(seed, stages, replicas);
-    const strict::Settings settings{.ranks = stages * replicas, .ranks_per_replica = stages, .seed = seed};
+    const strict::Settings settings{
+        .ranks = stages * replicas, .ranks_per_replica = stages, .seed = seed, .hosts_stand_still = seed % 4 >= 2};
     ASSERT_NO_THROW(strict::run(
         settings, [&](Transport& transport, Transport& replica) { run_rank(transport, replica, script, counts); }))
         << "seed " << seed;
@@ -238,6 +242,25 @@ TEST_P(Ring, GivesTheBitsOfTheWholeModelOverAThousandSchedules) {
   EXPECT_GT(counts.failed, 300);
   EXPECT_GT(counts.left_over, 30);
   for (int stage = 0; stage < stages; ++stage) EXPECT_GT(counts.finished[static_cast<std::size_t>(stage)], 300);
+}
+
+/// A host that has posted its half of a result stands still behind it, rank 0 behind a beat that needs that host.
+TEST(RingWithoutPlaces, WouldStallIfResultsHadNoPlaceAmongTheBeats) {
+  std::string found;
+  for (std::uint64_t seed = 0; seed < 100 && found.empty(); ++seed) {
+    Script script = random_script(seed, 2, 1);
+    script.places = false;
+    Counts counts;
+    try {
+      strict::run({.ranks = 2, .seed = seed, .patience = 500, .hosts_stand_still = true},
+                  [&](Transport& transport, Transport& replica) { run_rank(transport, replica, script, counts); });
+    } catch (const Error& error) {
+      found = error.what();
+    }
+  }
+  EXPECT_NE(found.find("stall"), std::string::npos) << found;
+  EXPECT_NE(found.find("rank 0 stands still behind its group"), std::string::npos) << found;
+  EXPECT_NE(found.find("rank 1 stands still behind its group"), std::string::npos) << found;
 }
 
 }  // namespace

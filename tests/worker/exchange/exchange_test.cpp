@@ -21,7 +21,8 @@ TEST_P(OnRanks, DeliversEveryUnitOnceOverAThousandSchedules) {
   int delivered = 0, returned = 0, left_over = 0, failed = 0;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     const small_job::Script script = small_job::random_script(seed, ranks);
-    strict::run({.ranks = ranks, .seed = seed}, [&](Transport& transport, Transport&) {
+    const strict::Settings settings{.ranks = ranks, .seed = seed, .hosts_stand_still = seed % 2 == 1};
+    strict::run(settings, [&](Transport& transport, Transport&) {
       LawKeeper watched(transport);
       const small_job::Report report = small_job::run({watched}, script, at::kCPU);
       delivered += report.delivered;
@@ -43,7 +44,8 @@ TEST(Exchange, DealsWithTheFirstAndTheLastRankOfEachReplica) {
     for (std::uint64_t seed = 0; seed < 500; ++seed) {
       const int replicas = 1 + static_cast<int>(seed % 3);
       const small_job::Script script = small_job::random_script(seed, replicas);
-      const strict::Settings settings{.ranks = replicas * each, .ranks_per_replica = each, .seed = seed};
+      const strict::Settings settings{
+          .ranks = replicas * each, .ranks_per_replica = each, .seed = seed, .hosts_stand_still = seed % 4 >= 2};
       strict::run(settings, [&](Transport& transport, Transport& replica) {
         LawKeeper watched(transport);
         const small_job::Report report = small_job::run({watched, &replica}, script, at::kCPU);

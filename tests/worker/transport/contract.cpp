@@ -77,6 +77,20 @@ void messages_keep_their_order(Transport& transport) {
   EXPECT_FALSE(transport.receive().has_value());
 }
 
+/// Rank 1 looks for no message before rank 0 has seen its own leave.
+void messages_leave_without_their_receiver(Transport& transport) {
+  if (transport.size() == 1) return;
+  constexpr std::size_t kLong = 40'000;
+  if (transport.rank() == 0) {
+    transport.send(1, message(kLong, 1));
+    wait_until(transport, [&] { return transport.flushed(); });
+  }
+  transport.barrier();
+  if (transport.rank() == 1) {
+    EXPECT_EQ(next_message(transport).body, message(kLong, 1));
+  }
+}
+
 void messages_may_be_empty(Transport& transport) {
   const int next = (transport.rank() + 1) % transport.size();
   transport.send(next, {});
@@ -265,9 +279,10 @@ void misuse_is_refused(Transport& transport) {
   EXPECT_THROW(transport.start({{0, Direction::send, at::Tensor()}}), Error);
 }
 
-constexpr std::array<Case, 15> kCases{{
+constexpr std::array<Case, 16> kCases{{
     {"MisuseIsRefused", misuse_is_refused},
     {"MessagesKeepTheirOrder", messages_keep_their_order},
+    {"MessagesLeaveWithoutTheirReceiver", messages_leave_without_their_receiver},
     {"MessagesMayBeEmpty", messages_may_be_empty},
     {"WarmUpLeavesNothingBehind", warm_up_leaves_nothing_behind},
     {"TransfersOfEverySize", transfers_of_every_size},
