@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/checkpoint.h"
@@ -130,8 +131,12 @@ ModelFiles use_node_cache(ModelFiles files, const NodeCache& cache, Transport& t
       shards.push_back({from, shard, fingerprints.at(shards.size())});
     }
   }
-  Copier copier(cache.copies_here ? missing(shards) : std::vector<Shard>());
-  if (cache.copies_here) require_space(folder, missing(shards));
+  std::vector<Shard> to_copy;
+  if (cache.copies_here) {
+    to_copy = missing(shards);
+    require_space(folder, to_copy);
+  }
+  Copier copier(std::move(to_copy));
   while (on_any_rank(copier.step(), transport)) on_progress();
   return files;
 }
