@@ -72,11 +72,11 @@ class Loading {
   double read_seconds_ = 0, broadcast_seconds_ = 0;
 };
 
-/// Elements [from, to) of the tensor that the want takes.
-struct Span {
+/// Elements [from, to) of a tensor, in row-major order.
+struct Elements {
   std::int64_t from, to;
 };
-Span taken_by(const Parameters::Want& want) {
+Elements taken_by(const Parameters::Want& want) {
   std::int64_t row = 1;
   for (std::size_t i = 1; i < want.shape.size(); ++i) row *= want.shape[i];
   return {want.first_row * row, (want.first_row + want.rows) * row};
@@ -116,10 +116,10 @@ std::byte* Loading::destination(const Piece& piece) const {
   if (!alone() || !device_.is_cpu() || scalar_type(tensor.entry->dtype) != dtype_ || tensor.wants.size() != 1)
     return nullptr;
   if (tensor.wants[0]->part.rows > 0) return nullptr;
-  const Span span = taken_by(*tensor.wants[0]);
-  if (piece.first < span.from || piece.first + piece.count > span.to) return nullptr;
+  const Elements taken = taken_by(*tensor.wants[0]);
+  if (piece.first < taken.from || piece.first + piece.count > taken.to) return nullptr;
   auto* slot = static_cast<std::byte*>(tensor.wants[0]->slot->data_ptr());
-  return slot + (piece.first - span.from) * static_cast<std::int64_t>(at::elementSize(dtype_));
+  return slot + (piece.first - taken.from) * static_cast<std::int64_t>(at::elementSize(dtype_));
 }
 
 void Loading::start_reading(LoadReport& report) {
@@ -182,10 +182,10 @@ void Loading::free_buffers(std::size_t still_used) {
 /// Copies (and casts) what this rank wants of the piece. `values`: its elements, on this rank's device.
 void Loading::place(const Piece& piece, const at::Tensor& values) {
   for (const Parameters::Want* want : tensors_[piece.tensor].wants) {
-    const Span span = taken_by(*want);
-    const std::int64_t from = std::max(span.from, piece.first), to = std::min(span.to, piece.first + piece.count);
+    const Elements taken = taken_by(*want);
+    const std::int64_t from = std::max(taken.from, piece.first), to = std::min(taken.to, piece.first + piece.count);
     if (from >= to) continue;
-    fill(filled_part(*want), from - span.from, values.narrow(0, from - piece.first, to - from));
+    fill(filled_part(*want), from - taken.from, values.narrow(0, from - piece.first, to - from));
   }
 }
 

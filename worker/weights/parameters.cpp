@@ -6,11 +6,6 @@
 
 namespace trireme {
 
-void Parameters::want(std::string name, std::vector<std::int64_t> shape, at::Tensor* slot) {
-  const std::int64_t rows = shape.empty() ? 1 : shape[0];
-  wants_.push_back({std::move(name), std::move(shape), 0, rows, slot, {}});
-}
-
 void Parameters::want(std::string name, std::vector<std::int64_t> shape, at::Tensor* slot, SlotPart part) {
   const std::int64_t rows = shape.empty() ? 1 : shape[0];
   wants_.push_back({std::move(name), std::move(shape), 0, rows, slot, part});

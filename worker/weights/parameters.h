@@ -47,10 +47,9 @@ class Parameters {
     std::string prefix, reason;  // tensors the family never uses: "norm_final." "not used by the model"
   };
 
-  /// The whole tensor. `slot` must outlive loading and keep its address.
-  void want(std::string name, std::vector<std::int64_t> shape, at::Tensor* slot);
-  /// The whole tensor, of one or two dimensions, into part of a slot.
-  void want(std::string name, std::vector<std::int64_t> shape, at::Tensor* slot, SlotPart part);
+  /// The whole tensor; one of one or two dimensions may go into part of a slot. `slot` must outlive loading and keep
+  /// its address.
+  void want(std::string name, std::vector<std::int64_t> shape, at::Tensor* slot, SlotPart part = {});
   /// Rows of a fused tensor, such as q of attention.qkv.weight. `shape` is the shape in the file.
   void want_rows(std::string name, std::vector<std::int64_t> shape, std::int64_t first_row, std::int64_t rows,
                  at::Tensor* slot);

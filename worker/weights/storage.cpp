@@ -25,6 +25,12 @@ std::vector<std::int64_t> slot_shape(const Parameters::Want& want) {
   return shape;
 }
 
+std::uint64_t slot_bytes(const std::vector<std::int64_t>& shape, at::ScalarType dtype) {
+  std::uint64_t bytes = at::elementSize(dtype);
+  for (const std::int64_t size : shape) bytes *= static_cast<std::uint64_t>(size);
+  return bytes;
+}
+
 }  // namespace
 
 at::Tensor parameter_storage(at::IntArrayRef shape, at::ScalarType dtype, at::Device device) {
@@ -53,12 +59,6 @@ void for_each_slot(const PartParameters& wanted,
       visit(want, slot_shape(want));
     }
   }
-}
-
-std::uint64_t slot_bytes(const std::vector<std::int64_t>& shape, at::ScalarType dtype) {
-  std::uint64_t bytes = at::elementSize(dtype);
-  for (const std::int64_t size : shape) bytes *= static_cast<std::uint64_t>(size);
-  return bytes;
 }
 
 ParameterBytes count_bytes(const PartParameters& wanted, at::ScalarType dtype) {
