@@ -12,7 +12,8 @@ namespace trireme::nn {
 namespace {
 
 constexpr int kHopper = 90;
-constexpr std::int64_t kLong = 1024;        // keys from which a plan of cuDNN's pays
+constexpr std::int64_t kLong = 1024;        // keys from which a plan of cuDNN's pays,
+constexpr std::int64_t kCudnnHead = 128;    // up to this width
 constexpr std::int64_t kWideHead = 256;     // what flash takes
 constexpr std::int64_t kScores = 64 << 20;  // of one stretch of queries, float32: 256 MiB
 
@@ -59,8 +60,9 @@ AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const
     const bool one_head = q.size(1) == 1 && k.size(1) == 1;
     return one_head && !options.causal ? AttentionKernel::products : AttentionKernel::any;
   }
-  const bool cudnn = kernels::capability(q.device()) / 10 == kHopper / 10 && head_dim <= 128 && k.size(0) >= kLong;
-  return cudnn && !options.any_length ? AttentionKernel::cudnn : AttentionKernel::flash;
+  const bool hopper = kernels::capability(q.device()) / 10 == kHopper / 10;
+  const bool pays = hopper && head_dim <= kCudnnHead && k.size(0) >= kLong && !options.any_length;
+  return pays ? AttentionKernel::cudnn : AttentionKernel::flash;
 }
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionOptions& options) {
@@ -78,7 +80,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     out = at::scaled_dot_product_attention(heads_q, heads_k, heads_v, mask, /*dropout_p=*/0.0, options.causal && !mask,
                                            scale, /*enable_gqa=*/k.size(1) != q.size(1));
   }
-  return out.transpose(1, 2).reshape({q.size(0), -1});  // both kernels write a token's heads side by side
+  return out.transpose(1, 2).reshape({q.size(0), -1});  // all of them write a token's heads side by side
 }
 
 at::Tensor segment_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

@@ -70,22 +70,13 @@ void read_windows(const JsonObject& json, DecoderConfig& config, std::int64_t pa
   }
 }
 
-}  // namespace
-
-DecoderConfig decoder_config(const PartConfig& part, const std::string& prefix) {
-  const JsonObject json = part.json();
-  const std::string type = json.get_string("model_type");
+/// Keys, else shapes, else the defaults of transformers, which Gemma3's released config relies on.
+void read_sizes(const PartConfig& part, const std::string& prefix, const std::string& type, DecoderConfig& config) {
   const bool gemma3 = type == "gemma3_text";
-  const bool qwen2 = type == "qwen2" || type == "qwen2_5_vl" || type == "qwen2_5_vl_text";
-  if (!qwen2 && type != "qwen3" && type != "llama" && !gemma3) {
-    json.fail("model_type", "'" + type + "' is not supported (qwen2, qwen2_5_vl, qwen3, llama, gemma3_text)");
-  }
+  const auto of_gemma3 = [&](std::int64_t value) { return gemma3 ? std::optional(value) : std::nullopt; };
   const std::string layer = prefix + "layers.0.";
-  DecoderConfig config;
   config.layers = part.layers("num_hidden_layers", part.count(prefix + "layers."));
   config.hidden = part.size("hidden_size", part.dimension({prefix + "embed_tokens.weight"}, 1));
-  // transformers' defaults, which Gemma3's released config relies on.
-  const auto of_gemma3 = [&](std::int64_t value) { return gemma3 ? std::optional(value) : std::nullopt; };
   config.vocab = part.size("vocab_size", part.dimension({prefix + "embed_tokens.weight"}, 0), of_gemma3(262208));
   config.intermediate = part.size("intermediate_size", part.dimension({layer + "mlp.gate_proj.weight"}, 0));
   std::optional<std::int64_t> head_dim = part.dimension({layer + "self_attn.q_norm.weight"}, 0);
@@ -100,9 +91,22 @@ DecoderConfig decoder_config(const PartConfig& part, const std::string& prefix) 
   config.head_dim = part.size("head_dim", head_dim, usual);
   if (kv_rows) kv_heads = *kv_rows / config.head_dim;
   config.kv_heads = part.size("num_key_value_heads", kv_heads, of_gemma3(4).value_or(config.heads));
-  if (config.heads % config.kv_heads != 0) json.fail("num_key_value_heads", "must divide num_attention_heads");
-  if (config.head_dim % 2 != 0) json.fail("head_dim", "must be even");
+  if (config.heads % config.kv_heads != 0) part.json().fail("num_key_value_heads", "must divide num_attention_heads");
+  if (config.head_dim % 2 != 0) part.json().fail("head_dim", "must be even");
+}
 
+}  // namespace
+
+DecoderConfig decoder_config(const PartConfig& part, const std::string& prefix) {
+  const JsonObject json = part.json();
+  const std::string type = json.get_string("model_type");
+  const bool gemma3 = type == "gemma3_text";
+  const bool qwen2 = type == "qwen2" || type == "qwen2_5_vl" || type == "qwen2_5_vl_text";
+  if (!qwen2 && type != "qwen3" && type != "llama" && !gemma3) {
+    json.fail("model_type", "'" + type + "' is not supported (qwen2, qwen2_5_vl, qwen3, llama, gemma3_text)");
+  }
+  DecoderConfig config;
+  read_sizes(part, prefix, type, config);
   config.norm_eps = json.get_double_or("rms_norm_eps", 1e-6, 0, 1);
   config.qk_norm = type == "qwen3" || gemma3;
   config.qkv_bias = qwen2 || json.get_bool_or("attention_bias", false);

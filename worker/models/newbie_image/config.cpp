@@ -101,7 +101,7 @@ void read_block(const PartConfig& part, TransformerConfig& config) {
   block.kv_heads = size_of(part, "n_kv_heads", "num_kv_heads", kv_heads, block.heads);
   if (block.kv_heads < 1 || block.heads % block.kv_heads != 0) json.fail("n_kv_heads", "must divide n_heads");
   // The reference's built-in width: four times that of the model, up to the next multiple of 256.
-  block.feed_forward = part.dimension({layer + names.w1 + ".weight"}, 0).value_or((4 * block.dim + 255) / 256 * 256);
+  block.feed_forward = part.dimension({layer + names.w1 + ".weight"}, 0).value_or(nn::padded(4 * block.dim, 256));
   block.condition_dim =
       part.dimension({layer + names.modulation + ".weight"}, 1).value_or(std::min<std::int64_t>(block.dim, 1024));
   block.norm_eps = json.get_double_or("norm_eps", 1e-5, 0, 1);

@@ -23,9 +23,8 @@ struct TokenGrid {
   std::int64_t caption = 0;            // caption tokens
 
   std::int64_t image() const { return height * width; }
-  std::int64_t padded_image() const { return padded(image()); }
-  std::int64_t padded_caption() const { return padded(caption); }
-  static std::int64_t padded(std::int64_t n) { return (n + kTokenMultiple - 1) / kTokenMultiple * kTokenMultiple; }
+  std::int64_t padded_image() const { return nn::padded(image(), kTokenMultiple); }
+  std::int64_t padded_caption() const { return nn::padded(caption, kTokenMultiple); }
 };
 
 /// Pictures that one forward takes: their rows stand one behind the other.
