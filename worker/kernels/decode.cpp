@@ -149,7 +149,7 @@ at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const 
   if (are_few_rows(x, weight) && (!residual.defined() || residual.is_contiguous())) {
     return stream_weight(x, weight, bias, residual, Epilogue::plain);
   }
-  const at::Tensor y = at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+  const at::Tensor y = at::linear(x, weight, bias);
   return residual.defined() ? y + residual : y;
 }
 
@@ -157,7 +157,7 @@ at::Tensor few_rows_silu_mul(const at::Tensor& x, const at::Tensor& weight, cons
   check_product(x, weight);
   require(weight.size(0) % 2 == 0, "few_rows_silu_mul wants weight [2 * out, in]");
   if (are_few_rows(x, weight)) return stream_weight(x, weight, bias, {}, Epilogue::silu_mul);
-  const at::Tensor both = at::linear(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+  const at::Tensor both = at::linear(x, weight, bias);
   const std::int64_t out = weight.size(0) / 2;
   return silu_mul(both.narrow(1, 0, out), both.narrow(1, out, out));
 }
