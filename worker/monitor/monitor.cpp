@@ -15,6 +15,34 @@
 #include "worker/monitor/pipeline_report.h"
 
 namespace trireme {
+namespace {
+
+double sum_of(const PhaseSeconds& seconds) { return std::accumulate(seconds.begin(), seconds.end(), 0.0); }
+
+/// `made`: what the rank has offered.
+RankSummary row_of(const RankReport& rank, const ReplicaTotals& made) {
+  RankSummary row;
+  row.rank = rank.rank;
+  row.host = rank.host;
+  row.device = rank.device;
+  row.gpu_uuid = rank.gpu_uuid;
+  row.items = made.items;
+  row.tokens = made.tokens;
+  const PhaseSeconds& phases = rank.phases;
+  row.seconds = {rank.load_seconds,     phases[0],         phases[1], phases[2], phases[3],
+                 made.transfer_seconds, made.write_seconds};
+  row.busy_seconds = rank.busy_seconds;
+  row.idle_seconds = rank.idle_seconds;
+  row.longest_pass_seconds = rank.longest_pass_seconds;
+  row.peak_memory_bytes = rank.peak_memory_bytes;
+  row.control_messages = rank.traffic.control_messages;
+  row.control_bytes = rank.traffic.control_bytes;
+  row.carrier_transfers = rank.traffic.carrier_transfers;
+  row.carrier_bytes = rank.traffic.carrier_bytes;
+  return row;
+}
+
+}  // namespace
 
 Monitor::Monitor(Subject subject, ProgressMode mode)
     : subject_(subject), line_(mode), settled_before_(subject.coordinator.done() + subject.coordinator.failed()) {
@@ -29,15 +57,13 @@ ProgressState Monitor::progress(double seconds) const {
   state.done_before = settled_before_;
   state.seconds = seconds;
   state.text = subject_.plan.checkpoint.defaults.makes == Makes::text;
-  std::uint64_t delivered = 0;
-  for (const ReplicaTotals& of : subject_.coordinator.totals()) delivered += of.tokens;
-  state.tokens = std::max(delivered, subject_.exchange.tokens());  // pulses are a second old at times
   const auto& totals = subject_.coordinator.totals();
+  std::uint64_t delivered = 0;
+  for (const ReplicaTotals& of : totals) delivered += of.tokens;
+  state.tokens = std::max(delivered, subject_.exchange.tokens());  // pulses are a second old at times
   for (std::size_t rank = 0; totals.size() > 1 && rank < totals.size(); ++rank) {
     if (totals[rank].items == 0) continue;
-    double busy = 0;
-    for (double phase : totals[rank].seconds) busy += phase;
-    const double seconds_per_item = busy / static_cast<double>(totals[rank].items);
+    const double seconds_per_item = sum_of(totals[rank].seconds) / static_cast<double>(totals[rank].items);
     if (seconds_per_item <= state.slowest_seconds_per_item) continue;
     state.slowest_rank = static_cast<int>(rank);
     state.slowest_seconds_per_item = seconds_per_item;
@@ -65,10 +91,8 @@ Status Monitor::status(const ProgressState& progress) const {
   const auto& totals = subject_.coordinator.totals();
   for (std::size_t index = 0; index < totals.size(); ++index) {
     const int replica = static_cast<int>(index);
-    const PhaseSeconds& seconds = totals[index].seconds;
     status.replicas.push_back({subject_.coordinator.in_hand(replica), totals[index].items,
-                               std::accumulate(seconds.begin(), seconds.end(), 0.0),
-                               subject_.coordinator.slow_replicas().contains(replica)});
+                               sum_of(totals[index].seconds), subject_.coordinator.slow_replicas().contains(replica)});
   }
   for (const auto& [rank, line] : subject_.exchange.nodes()) status.nodes.push_back(node_sample(line));
   status.alerts = find_alerts(status.nodes, status.replicas, subject_.job.monitor);
@@ -160,25 +184,7 @@ Summary Monitor::summary(ExitCode code, const std::vector<RankReport>& ranks) co
     const ReplicaTotals made =
         offers ? subject_.coordinator.totals().at(static_cast<std::size_t>(replica)) : ReplicaTotals{};
     if (offers) busy += rank.busy_seconds;
-    RankSummary row;
-    row.rank = rank.rank;
-    row.host = rank.host;
-    row.device = rank.device;
-    row.gpu_uuid = rank.gpu_uuid;
-    row.items = made.items;
-    row.tokens = made.tokens;
-    const PhaseSeconds& phases = rank.phases;
-    row.seconds = {rank.load_seconds,     phases[0],         phases[1], phases[2], phases[3],
-                   made.transfer_seconds, made.write_seconds};
-    row.busy_seconds = rank.busy_seconds;
-    row.idle_seconds = rank.idle_seconds;
-    row.longest_pass_seconds = rank.longest_pass_seconds;
-    row.peak_memory_bytes = rank.peak_memory_bytes;
-    row.control_messages = rank.traffic.control_messages;
-    row.control_bytes = rank.traffic.control_bytes;
-    row.carrier_transfers = rank.traffic.carrier_transfers;
-    row.carrier_bytes = rank.traffic.carrier_bytes;
-    summary.ranks.push_back(row);
+    summary.ranks.push_back(row_of(rank, made));
   }
   summary.replicas = subject_.layout.replicas();
   if (subject_.layout.stages == 1) {

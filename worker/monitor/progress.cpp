@@ -10,9 +10,8 @@
 namespace trireme {
 namespace {
 
-constexpr double kBarInterval = 0.2;  // seconds
-constexpr double kLineInterval = 30;  // seconds
-constexpr double kLeastLineInterval = 2;
+// Seconds between two draws of the bar; between two lines without and with news, which is 1 % of the items.
+constexpr double kBarInterval = 0.2, kLineInterval = 30, kLeastLineInterval = 2;
 
 std::string duration(double seconds) {
   const long s = std::lround(std::max(0.0, seconds));
@@ -119,7 +118,6 @@ void ProgressLine::update(const ProgressState& state) {
   } else {
     const bool one_percent = (settled(state) - last_done_) * 100 >= std::max<std::uint64_t>(state.total, 1);
     const bool news = settled(state) != last_done_;
-    // A line every 1 %, but not more often than every 2 s; and one every 30 s in any case.
     if (!(news && one_percent) && state.seconds - last_seconds_ < kLineInterval) return;
     std::fprintf(stderr, "trireme: %s\n", describe(state).c_str());
   }

@@ -1,7 +1,7 @@
 #pragma once
 // What a person sees while a job runs, on rank 0's stderr: one bar that is redrawn on a terminal, plain lines otherwise
-// (at most one every 30 s or 1 %). A rank under mpirun has a pseudo terminal as stdout even when the job's output goes
-// to a file, so only stderr is asked, and only outside a launcher, unless --progress says otherwise.
+// (one every 1 %, but 2 s apart, and one every 30 s). A rank under mpirun has a pseudo terminal as stdout even when the
+// job's output goes to a file, so only stderr is asked, and only outside a launcher, unless --progress says otherwise.
 
 #include <cstdint>
 #include <string>
@@ -17,7 +17,7 @@ ProgressMode choose_progress(std::string_view wanted, bool stderr_is_terminal, b
 /// One moment of a run. Counts are items.
 struct ProgressState {
   bool text = false;                              // items are requests, not images
-  std::uint64_t done = 0, failed = 0, total = 0;  // done counts only those finished in this job and before it
+  std::uint64_t done = 0, failed = 0, total = 0;  // of the run: in this job and before it
   std::uint64_t done_before = 0;                  // of `done` and `failed`, what an earlier job left
   double seconds = 0;                             // since the loop began
   std::uint64_t tokens = 0;                       // written in this job so far, unfinished answers among them

@@ -22,7 +22,7 @@ struct Timeline {
 
 /// Trace event format: a process a rank; threads for the device, what it waits for, and the results it sends.
 std::string chrome_trace(const Timeline& timeline);
-/// A row a rank: slots in the colour of their unit, waits in grey, decoding and encoding hatched below.
+/// A row a rank: slots in the colour of their unit, waits in grey, what is beside the ring thin below.
 std::string gantt_svg(const Timeline& timeline);
 
 /// Into `folder`.

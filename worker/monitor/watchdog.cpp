@@ -20,8 +20,10 @@ bool StallDetector::stalled(double now, std::uint64_t counter, Busy busy) {
     last_counter_ = counter;
     return false;
   }
-  return now - last_change_ >= (busy == Busy::waiting ? kPatience * timeout_ : timeout_);
+  return now - last_change_ >= limit(busy);
 }
+
+double StallDetector::limit(Busy busy) const { return busy == Busy::waiting ? kPatience * timeout_ : timeout_; }
 
 Watchdog::Watchdog(double timeout_seconds, AbortJob abort_job)
     : timeout_(timeout_seconds), abort_job_(std::move(abort_job)), thread_([this] { run(); }) {}
@@ -48,8 +50,7 @@ void Watchdog::run() {
       _exit(static_cast<int>(ExitCode::stopped_early));
     });
     last_resort.detach();
-    const double limit = busy == Busy::waiting ? kPatience * timeout_ : timeout_;
-    abort_job_("no progress for " + std::to_string(static_cast<long>(limit)) +
+    abort_job_("no progress for " + std::to_string(static_cast<long>(detector.limit(busy))) +
                    " s (limits.stall_timeout_seconds) while at: " + stage_.load(std::memory_order_relaxed) +
                    "; run the same command again to resume",
                busy);

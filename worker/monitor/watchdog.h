@@ -23,6 +23,8 @@ class StallDetector {
   explicit StallDetector(double timeout_seconds) : timeout_(timeout_seconds) {}
   /// True when something is in hand and `counter` has not changed for the timeout, or half as long again when waiting.
   bool stalled(double now, std::uint64_t counter, Busy busy);
+  /// How long the counter may stand still.
+  double limit(Busy busy) const;
 
  private:
   const double timeout_;
