@@ -102,13 +102,29 @@ class TimedEngine {
   std::vector<double> gaps_;
 };
 
-/// What a replica saw, as it travels to rank 0.
+/// What a replica saw, as it travels to rank 0. Seconds; `gaps` counts them.
 struct Figures {
   double gap_sum = 0, gap_max = 0, gaps = 0, longest_pass = 0;
 };
 
+/// Rank 0: of all replicas.
+Figures join_figures(Transport& transport, const Figures& mine) {
+  Bytes body(sizeof mine);
+  std::memcpy(body.data(), &mine, sizeof mine);
+  Figures all;
+  for (const Bytes& theirs : transport.gather(body, 0)) {
+    Figures one;
+    std::memcpy(&one, theirs.data(), sizeof one);
+    all.gap_sum += one.gap_sum;
+    all.gaps += one.gaps;
+    all.gap_max = std::max(all.gap_max, one.gap_max);
+    all.longest_pass = std::max(all.longest_pass, one.longest_pass);
+  }
+  return all;
+}
+
 struct Totals {
-  double transfer_sum = 0;
+  double transfer_sum = 0;  // seconds
   int delivered = 0;
 };
 
@@ -182,18 +198,7 @@ void measure(Transport& transport, at::Device device, const Options& options, in
     mine.gap_max = std::max(mine.gap_max, gap);
     ++mine.gaps;
   }
-
-  Bytes body(sizeof mine);
-  std::memcpy(body.data(), &mine, sizeof mine);
-  Figures all;
-  for (const Bytes& theirs : transport.gather(body, 0)) {
-    Figures one;
-    std::memcpy(&one, theirs.data(), sizeof one);
-    all.gap_sum += one.gap_sum;
-    all.gaps += one.gaps;
-    all.gap_max = std::max(all.gap_max, one.gap_max);
-    all.longest_pass = std::max(all.longest_pass, one.longest_pass);
-  }
+  const Figures all = join_figures(transport, mine);
   if (!dealer) return;
   const double gap = all.gap_sum / std::max(all.gaps, 1.0);
   std::printf("%-6s %5d %7d %6d %11.1f %11.3f %11.3f %8.3f %11.2f %12.2f\n", transport.carrier(), transport.size(),

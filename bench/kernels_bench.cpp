@@ -79,9 +79,11 @@ at::Tensor plain_float8(const at::Tensor& x) {
   return (wide * (448 / wide.abs().amax(-1, true))).to(at::kFloat8_e4m3fn);
 }
 
-void rows_of_tokens(Table& table) {
+constexpr std::int64_t kTokens = 4224, kDim = 3840, kWide = 10240;  // of Z-Image, kWide: of its feed-forward
+
+void rows_of_norms(Table& table) {
   using namespace kernels;
-  const std::int64_t tokens = table.size(4224), dim = 3840, wide = 10240, bytes = 2 * tokens * dim;
+  const std::int64_t tokens = table.size(kTokens), dim = kDim, bytes = 2 * tokens * dim;
   const std::vector<at::Tensor> x = table.tensors({tokens, dim}), r = table.tensors({tokens, dim});
   const at::Tensor w = table.vector(dim), next = table.vector(dim), gate = table.vector(dim), scale = table.vector(dim);
   const std::string shape = text(tokens, dim);
@@ -108,18 +110,29 @@ void rows_of_tokens(Table& table) {
       [&, a = table.tensors({128, 2560}), v = table.vector(2560)](int i) {
         plain_norm(a[i] + a[(i + 1) % kTurns], v);
       });
+}
+
+void rows_of_feed_forward(Table& table) {
+  using namespace kernels;
+  const std::int64_t tokens = table.size(kTokens), wide = kWide;
+  const std::vector<at::Tensor> x = table.tensors({tokens, kDim});
   const std::vector<at::Tensor> both = table.tensors({tokens, 2 * wide});
   table.row(
       "silu times", text(tokens, wide), 3 * 2 * tokens * wide,
       [&](int i) { silu_mul(both[i].narrow(1, 0, wide), both[i].narrow(1, wide, wide)); },
       [&](int i) { at::silu(both[i].narrow(1, 0, wide)) * both[i].narrow(1, wide, wide); });
   table.row(
-      "rows to float8", shape, bytes + tokens * dim, [&](int i) { quantise_rows(x[i]); },
+      "rows to float8", text(tokens, kDim), 3 * tokens * kDim, [&](int i) { quantise_rows(x[i]); },
       [&](int i) { plain_float8(x[i]); });
   table.row(
       "silu times, to float8", text(tokens, wide), 5 * tokens * wide,
       [&](int i) { quantise_silu_mul(both[i].narrow(1, 0, wide), both[i].narrow(1, wide, wide)); },
       [&](int i) { plain_float8(at::silu(both[i].narrow(1, 0, wide)) * both[i].narrow(1, wide, wide)); });
+}
+
+void rows_of_heads_and_scores(Table& table) {
+  using namespace kernels;
+  const std::int64_t tokens = table.size(kTokens), dim = kDim;
   const std::vector<at::Tensor> qkv = table.tensors({tokens, 90, 128});
   const at::Tensor angle = at::randn({tokens, 64}, table.options().dtype(at::kFloat)), head = table.vector(128);
   const RopeTable turn{angle.cos(), angle.sin()};
@@ -237,7 +250,9 @@ void run(bool small) {
   device::configure(device, {1, 0.9});
   const device::StreamGuard stream(device, /*high_priority=*/false);
   Table table(device, small);
-  rows_of_tokens(table);
+  rows_of_norms(table);
+  rows_of_feed_forward(table);
+  rows_of_heads_and_scores(table);
   rows_of_pixels(table);
   attention_rows(table);
 }

@@ -1,5 +1,5 @@
 // What Qwen2.5-VL costs a replica: qwen2_5_vl_bench [--shapes bench/shapes/qwen2_5_vl_7b] [--batch 1,16] [--new-tokens
-// 128] [--size 1024] [--threads 1]
+// 128] [--size 1024] [--units 3] [--threads 1]
 // Random weights at the exact shapes; every request is one picture and a sentence. The model runs in the real engine,
 // on a GPU if there is one. The phases are device time of one unit; requests/s is the wall time of `--units` units one
 // behind the other, pictures decoded by this one thread.
@@ -27,7 +27,8 @@ namespace {
 struct Options {
   std::string shapes = "bench/shapes/qwen2_5_vl_7b";
   std::vector<int> batches = {1, 16};
-  int new_tokens = 128, size = 1024, units = 3, threads = 1;
+  int new_tokens = 128, size = 1024;  // pixels
+  int units = 3, threads = 1;
 };
 
 /// A PNG file of a smooth picture with some noise, as photographs have it.
@@ -142,7 +143,7 @@ int main(int argc, char** argv) {
   app.add_option("--shapes", options.shapes);
   app.add_option("--batch", options.batches)->delimiter(',');
   app.add_option("--new-tokens", options.new_tokens);
-  app.add_option("--size", options.size);
+  app.add_option("--size", options.size, "of the picture, pixels");
   app.add_option("--units", options.units);
   app.add_option("--threads", options.threads);
   CLI11_PARSE(app, argc, argv);
