@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "worker/exchange/codec.h"
+#include "worker/queue.h"
 #include "worker/transport/flushed.h"
 
 namespace trireme {
@@ -231,12 +232,7 @@ bool RankZeroSide::progress() {
   return moved;
 }
 
-std::optional<Delivery> RankZeroSide::take_delivery() {
-  if (deliveries_.empty()) return std::nullopt;
-  Delivery delivery = std::move(deliveries_.front());
-  deliveries_.pop_front();
-  return delivery;
-}
+std::optional<Delivery> RankZeroSide::take_delivery() { return take_first(deliveries_); }
 
 void RankZeroSide::recall(int index) {
   if (finishing_) refuse("a recall after the end");
@@ -247,12 +243,7 @@ void RankZeroSide::recall(int index) {
   transport_.send(layout_.first_rank(index), message::encode(message::Recall{}));
 }
 
-std::optional<Exchange::Returned> RankZeroSide::take_returned() {
-  if (returned_.empty()) return std::nullopt;
-  Exchange::Returned answer = std::move(returned_.front());
-  returned_.pop_front();
-  return answer;
-}
+std::optional<Exchange::Returned> RankZeroSide::take_returned() { return take_first(returned_); }
 
 void RankZeroSide::finish(ExitCode code) {
   if (finishing_) refuse("the end is announced twice");

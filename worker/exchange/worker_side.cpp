@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/queue.h"
 #include "worker/transport/flushed.h"
 
 namespace trireme {
@@ -131,12 +132,7 @@ bool WorkerSide::progress() {
   return acknowledge() || moved;
 }
 
-std::optional<Unit> WorkerSide::next_unit() {
-  if (arrived_.empty()) return std::nullopt;
-  Unit unit = std::move(arrived_.front());
-  arrived_.pop_front();
-  return unit;
-}
+std::optional<Unit> WorkerSide::next_unit() { return take_first(arrived_); }
 
 void WorkerSide::offer(const Finished& finished) {
   const std::uint64_t unit = finished.unit.index;
