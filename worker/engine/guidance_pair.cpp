@@ -65,7 +65,7 @@ struct GuidancePairEngine::InHand {
 };
 
 GuidancePairEngine::GuidancePairEngine(Model& model, Transport& replica, Settings settings)
-    : model_(model), replica_(replica), settings_(settings), times_(model.device()) {
+    : model_(model), replica_(replica), settings_(settings), in_flight_(model.device()), times_(model.device()) {
   if (replica.size() != kRanks) throw Error(ExitCode::internal, "the halves of guidance are shared by two ranks");
   if (replica.device() != model.device()) {
     throw ConfigError("parallel.guidance: 2: transport " + std::string(replica.carrier()) +
@@ -177,8 +177,7 @@ void GuidancePairEngine::run_slice(InHand& unit) {
     Slice& slice = unit.slices[unit.next_slice++];
     unit.clock.enter(slice.phase);
     slice.run();
-    in_flight_.emplace_back();
-    in_flight_.back().record(model_.device());
+    in_flight_.add();
   }
   if (unit.next_slice < unit.slices.size()) return;
   unit.slices.clear();
@@ -238,7 +237,7 @@ bool GuidancePairEngine::follow(InHand& unit) {
   unit.session->predictions[static_cast<std::size_t>(1 - own_half())] = std::exchange(unit.arriving, {});
   unit.stage = InHand::Stage::stepping;
   model_.advance(*unit.session, unit.slices);
-  ++slices_done_;
+  ++transfers_done_;
   return true;
 }
 
@@ -255,12 +254,7 @@ void GuidancePairEngine::close() {
 }
 
 bool GuidancePairEngine::collect() {
-  bool any = false;
-  while (!in_flight_.empty() && in_flight_.front().done()) {
-    in_flight_.pop_front();
-    ++slices_done_;
-    any = true;
-  }
+  bool any = in_flight_.collect();
   while (!completing_.empty() && completing_.front()->clock.ended()) {
     InHand& unit = *completing_.front();
     for (Result& result : unit.results) {

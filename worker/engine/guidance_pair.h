@@ -16,6 +16,7 @@
 
 #include "worker/device.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/slices_in_flight.h"
 #include "worker/engine/slot_times.h"
 #include "worker/queue.h"
 #include "worker/transport/transport.h"
@@ -39,7 +40,7 @@ class GuidancePairEngine final : public Engine {
   std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
   bool computing() const override;
-  std::uint64_t slices_done() const override { return slices_done_; }
+  std::uint64_t slices_done() const override { return in_flight_.done() + transfers_done_; }
   PhaseSeconds seconds() const override { return times_.phases(); }
   std::vector<Span> spans() const override { return times_.spans(); }
   std::uint64_t tokens_done() const override { return 0; }
@@ -67,9 +68,9 @@ class GuidancePairEngine final : public Engine {
   std::deque<std::unique_ptr<InHand>> waiting_;
   std::unique_ptr<InHand> current_;                 // its slices are being enqueued
   std::deque<std::unique_ptr<InHand>> completing_;  // all enqueued, not all done
-  std::deque<device::Event> in_flight_;             // one a slice
+  SlicesInFlight in_flight_;
   std::deque<Finished> finished_;
-  std::uint64_t slices_done_ = 0;
+  std::uint64_t transfers_done_ = 0;
   SlotTimes times_;
 };
 

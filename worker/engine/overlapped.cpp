@@ -23,7 +23,11 @@ struct OverlappedEngine::InHand {
 };
 
 OverlappedEngine::OverlappedEngine(Model& model, Settings settings)
-    : model_(model), settings_(settings), span_log_(model.device()), side_(model.device()) {}
+    : model_(model),
+      settings_(settings),
+      in_flight_(model.device()),
+      span_log_(model.device()),
+      side_(model.device()) {}
 OverlappedEngine::~OverlappedEngine() = default;
 
 bool OverlappedEngine::idle() const {
@@ -64,8 +68,7 @@ bool OverlappedEngine::step() {
     Slice& slice = current_->slices[current_->next++];
     current_->clock.enter(slice.phase);
     slice.run();
-    in_flight_.emplace_back();
-    in_flight_.back().record(model_.device());
+    in_flight_.add();
   });
   if (failed) leave(*failed);
   return true;
@@ -113,12 +116,7 @@ bool OverlappedEngine::complete(const InHand& unit) const {
 }
 
 bool OverlappedEngine::collect() {
-  bool any = false;
-  while (!in_flight_.empty() && in_flight_.front().done()) {
-    in_flight_.pop_front();
-    ++slices_done_;
-    any = true;
-  }
+  bool any = in_flight_.collect();
   while (!leaving_.empty() && complete(*leaving_.front())) {
     finished_.push_back(conclude(*leaving_.front()));
     leaving_.pop_front();

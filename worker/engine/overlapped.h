@@ -10,6 +10,7 @@
 
 #include "worker/engine/engine.h"
 #include "worker/engine/side_work.h"
+#include "worker/engine/slices_in_flight.h"
 #include "worker/engine/span_log.h"
 #include "worker/queue.h"
 
@@ -30,7 +31,7 @@ class OverlappedEngine final : public Engine {
   bool progress() override;
   std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
-  std::uint64_t slices_done() const override { return slices_done_ + side_.slices_done(); }
+  std::uint64_t slices_done() const override { return in_flight_.done() + side_.slices_done(); }
   std::uint64_t tokens_done() const override { return 0; }  // pictures only
   PhaseSeconds seconds() const override { return seconds_; }
   std::vector<Span> spans() const override { return span_log_.spans(); }
@@ -53,9 +54,8 @@ class OverlappedEngine final : public Engine {
   std::unique_ptr<InHand> ahead_;                // is being encoded, or is encoded and waits for its steps
   std::unique_ptr<InHand> current_;              // its steps are being enqueued
   std::deque<std::unique_ptr<InHand>> leaving_;  // all steps enqueued
-  std::deque<device::Event> in_flight_;          // one a slice of the steps
+  SlicesInFlight in_flight_;                     // of the steps
   std::deque<Finished> finished_;
-  std::uint64_t slices_done_ = 0;
   PhaseSeconds seconds_{};
   SpanLog span_log_;  // from the first unit's begin
   SideWork side_;     // last: its tasks are about the units above

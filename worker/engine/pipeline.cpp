@@ -41,6 +41,7 @@ PipelineEngine::PipelineEngine(Model& model, Transport& replica, Settings settin
       stages_(replica.size()),
       side_(model.device()),
       entry_(model, side_, held_, stages_, settings.micro_batches),
+      in_flight_(model.device()),
       times_(model.device()),
       results_(model, side_, times_, stages_) {
   if (replica.device() != model.device()) {
@@ -121,12 +122,7 @@ void PipelineEngine::handle(int from, const ring::Any& message) {
 }
 
 bool PipelineEngine::collect() {
-  bool any = false;
-  while (!in_flight_.empty() && in_flight_.front().done()) {
-    in_flight_.pop_front();
-    ++slices_done_;
-    any = true;
-  }
+  bool any = in_flight_.collect();
   times_.collect();
   while (!retired_.empty() && retired_.front().second.done()) retired_.pop_front();
   for (auto& [unit, held] : held_) {
@@ -248,7 +244,7 @@ bool PipelineEngine::arrive() {
     if (unit != nullptr && unit->session) unit->session->state = turn.passing;
   }
   turn.step = Turn::Step::admitting;
-  ++slices_done_;
+  ++beats_;
   return true;
 }
 
@@ -266,8 +262,7 @@ bool PipelineEngine::run_turn() {
     Slice& slice = turn.slices[turn.next++];
     times_.phase(slice.phase);
     slice.run();
-    in_flight_.emplace_back();
-    in_flight_.back().record(model_.device());
+    in_flight_.add();
   });
   if (failed) fail(unit, *failed);
   return true;

@@ -27,6 +27,7 @@
 #include "worker/engine/ring_results.h"
 #include "worker/engine/ring_unit.h"
 #include "worker/engine/side_work.h"
+#include "worker/engine/slices_in_flight.h"
 #include "worker/engine/slot_times.h"
 #include "worker/exchange/exchange.h"
 #include "worker/queue.h"
@@ -53,7 +54,7 @@ class PipelineEngine final : public Engine {
   bool idle() const override;
   bool computing() const override;
   std::uint64_t tokens_done() const override;
-  std::uint64_t slices_done() const override { return slices_done_ + side_.slices_done(); }
+  std::uint64_t slices_done() const override { return in_flight_.done() + beats_ + side_.slices_done(); }
   void stop() override { stop_asked_ = true; }
   bool stopped() const override;
   PhaseSeconds seconds() const override { return times_.phases(); }
@@ -102,12 +103,12 @@ class PipelineEngine final : public Engine {
 
   std::unique_ptr<Turn> turn_;
   std::vector<at::Tensor> outgoing_;  // of the slot before
-  std::deque<device::Event> in_flight_;
+  SlicesInFlight in_flight_;
   std::deque<std::pair<std::shared_ptr<RingUnit>, device::Event>> retired_;  // kept until the device has done with them
   std::deque<Finished> finished_;
   SlotTimes times_;
-  RingResults results_;  // of units that this stage finishes
-  std::uint64_t slices_done_ = 0;
+  RingResults results_;      // of units that this stage finishes
+  std::uint64_t beats_ = 0;  // whose transfers are done
   int stages_stopped_ = 0;
   bool stop_asked_ = false, stopped_ = false;
 };

@@ -15,12 +15,7 @@ std::shared_ptr<SideWork::Task> SideWork::add(std::function<void(Slices&)> plan,
 }
 
 bool SideWork::progress(std::size_t in_flight) {
-  bool active = false;
-  while (!in_flight_.empty() && in_flight_.front().done()) {
-    in_flight_.pop_front();
-    ++slices_done_;
-    active = true;
-  }
+  bool active = in_flight_.collect();
   const device::StreamGuard guard(stream_);
   while (!tasks_.empty() && in_flight_.size() < in_flight) {
     active = true;
@@ -41,8 +36,7 @@ void SideWork::run_slice(Task& task, const device::Event& after) {
     Slice& slice = task.slices[task.next++];
     task.clock.enter(slice.phase);
     slice.run();
-    in_flight_.emplace_back();
-    in_flight_.back().record(device_);
+    in_flight_.add();
   } catch (const ItemError& e) {
     if (!task.again || !task.again(e)) throw;
     task.slices.clear();

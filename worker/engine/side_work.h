@@ -10,13 +10,15 @@
 
 #include "common/errors.h"
 #include "worker/device.h"
+#include "worker/engine/slices_in_flight.h"
 #include "worker/engine/unit_work.h"
 
 namespace trireme {
 
 class SideWork {
  public:
-  explicit SideWork(at::Device device) : device_(device), stream_(device, /*high_priority=*/false) {}
+  explicit SideWork(at::Device device)
+      : device_(device), stream_(device, /*high_priority=*/false), in_flight_(device) {}
 
   /// What to do, behind what is now enqueued on the current stream. `plan` fills the slices; it and they may throw an
   /// item's error, which ends the task. Tasks run in order.
@@ -38,7 +40,7 @@ class SideWork {
   bool progress(std::size_t in_flight);
   bool runnable() const { return !tasks_.empty(); }
   bool idle() const { return tasks_.empty() && in_flight_.empty(); }
-  std::uint64_t slices_done() const { return slices_done_; }
+  std::uint64_t slices_done() const { return in_flight_.done(); }
 
  private:
   void run_one();
@@ -51,8 +53,7 @@ class SideWork {
     device::Event after;  // of the stream that the task was given on
   };
   std::deque<Queued> tasks_;
-  std::deque<device::Event> in_flight_;
-  std::uint64_t slices_done_ = 0;
+  SlicesInFlight in_flight_;
 };
 
 }  // namespace trireme

@@ -8,7 +8,7 @@
 namespace trireme {
 
 WholeModelEngine::WholeModelEngine(Model& model, Settings settings)
-    : model_(model), settings_(settings), span_log_(model.device()) {}
+    : model_(model), settings_(settings), in_flight_(model.device()), span_log_(model.device()) {}
 WholeModelEngine::~WholeModelEngine() = default;
 
 bool WholeModelEngine::idle() const {
@@ -94,8 +94,7 @@ void WholeModelEngine::run_slice() {
     at_work_ = unit.index();
   }
   const bool enough = unit.run();
-  in_flight_.emplace_back();
-  in_flight_.back().record(model_.device());
+  in_flight_.add();
   if (!enough) return set_aside(place);
   if (unit.next() == nullptr) return unit.waits_for_memory() ? set_aside(place) : complete(place);
 }
@@ -115,12 +114,7 @@ std::uint64_t WholeModelEngine::tokens_done() const {
 }
 
 bool WholeModelEngine::collect() {
-  bool any = false;
-  while (!in_flight_.empty() && in_flight_.front().done()) {
-    in_flight_.pop_front();
-    ++slices_done_;
-    any = true;
-  }
+  bool any = in_flight_.collect();
   while (!completing_.empty() && completing_.front()->ended()) {
     UnitInHand& unit = *completing_.front();
     tokens_done_ += unit.tokens();

@@ -12,6 +12,7 @@
 #include "common/errors.h"
 #include "worker/device.h"
 #include "worker/engine/engine.h"
+#include "worker/engine/slices_in_flight.h"
 #include "worker/engine/span_log.h"
 #include "worker/engine/unit_in_hand.h"
 #include "worker/queue.h"
@@ -36,7 +37,7 @@ class WholeModelEngine final : public Engine {
   bool progress() override;
   std::optional<Finished> take() override { return take_first(finished_); }
   bool idle() const override;
-  std::uint64_t slices_done() const override { return slices_done_; }
+  std::uint64_t slices_done() const override { return in_flight_.done(); }
   std::uint64_t tokens_done() const override;
   PhaseSeconds seconds() const override { return seconds_; }
   std::vector<Span> spans() const override { return span_log_.spans(); }
@@ -58,9 +59,9 @@ class WholeModelEngine final : public Engine {
   std::deque<std::unique_ptr<UnitInHand>> completing_;  // all enqueued, not all done
   int layer_ = kResident;                               // Slice::layer of the last slice that had one
   std::uint64_t at_work_ = 0;                           // index of the unit that had the last slice
-  std::deque<device::Event> in_flight_;                 // one a slice
+  SlicesInFlight in_flight_;
   std::deque<Finished> finished_;
-  std::uint64_t slices_done_ = 0, tokens_done_ = 0;
+  std::uint64_t tokens_done_ = 0;
   PhaseSeconds seconds_{};
   SpanLog span_log_;  // from the first unit's begin
 };
