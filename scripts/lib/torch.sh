@@ -37,7 +37,7 @@ fetch_torch() {
   mkdir -p "$cache/tmp"
   TMPDIR="$cache/tmp" "$TORCH_ENV/bin/python" -m pip install --no-input --no-cache-dir --disable-pip-version-check \
     --progress-bar off "torch==$TORCH_VERSION" </dev/null
-  "$TORCH_ENV/bin/python" -c 'import torch' || die 69 "torch $TORCH_VERSION was fetched into $TORCH_ENV but does not load; remove that folder and try again"
+  "$TORCH_ENV/bin/python" -W ignore -c 'import torch' || die 69 "torch $TORCH_VERSION was fetched into $TORCH_ENV but does not load; remove that folder and try again"
   touch "$TORCH_ENV/.whole"
 }
 
