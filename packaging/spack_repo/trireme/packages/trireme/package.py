@@ -17,6 +17,12 @@ class Trireme(CMakePackage, CudaPackage):
     license("Apache-2.0")
     version("main", branch="main")
 
+    variant(
+        "build_type",
+        default="RelWithDebInfo",
+        values=("Debug", "Release", "RelWithDebInfo", "MinSizeRel"),
+        description="RelWithDebInfo is what the tests are run with",
+    )
     variant("cuda", default=True, description="Always: there is no build without CUDA")
     requires("+cuda", msg="Trireme is built with CUDA; it runs without a GPU all the same")
 
