@@ -38,6 +38,7 @@ class Trireme(CMakePackage, CudaPackage):
     depends_on("py-torch@2.11+cuda+cudnn")
     for arch in CudaPackage.cuda_arch_values:
         depends_on(f"py-torch cuda_arch={arch}", when=f"cuda_arch={arch}")
+        depends_on(f"nccl cuda_arch={arch}", when=f"cuda_arch={arch}")
     depends_on("yaml-cpp")
     depends_on("spdlog")
     depends_on("nlohmann-json")
