@@ -28,7 +28,11 @@ __device__ Floats values_of(const T* a, const T* b) {
   if constexpr (kGated) {
     const Floats up = load(b);
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) v.value[i] = rounded<T>(rounded<T>(silu<T>(v.value[i])) * up.value[i]);
+    for (int i = 0; i < kVector; ++i) v.value[i] = silu<T>(v.value[i]);
+    v = rounded<T>(v);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) v.value[i] *= up.value[i];
+    v = rounded<T>(v);
   }
   return v;
 }

@@ -29,7 +29,10 @@ __global__ void __launch_bounds__(kLargestBlock) silu_mul(SiluMulLaunch args) {
       Floats value = floats(left[k]);
       const Floats factor = floats(right[k]);
 #pragma unroll
-      for (int i = 0; i < kVector; ++i) value.value[i] = rounded<T>(silu<T>(value.value[i])) * factor.value[i];
+      for (int i = 0; i < kVector; ++i) value.value[i] = silu<T>(value.value[i]);
+      value = rounded<T>(value);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) value.value[i] *= factor.value[i];
       store(out + first + k * step, value);
     }
   }

@@ -73,8 +73,8 @@ __device__ Floats biased(const Raw<T>& raw, const Floats& bias, bool with_bias) 
   Floats v = floats(raw);
   if (!with_bias) return v;
 #pragma unroll
-  for (int i = 0; i < kVector; ++i) v.value[i] = rounded<T>(v.value[i] + bias.value[i]);
-  return v;
+  for (int i = 0; i < kVector; ++i) v.value[i] += bias.value[i];
+  return rounded<T>(v);
 }
 
 /// grid (slices, images): a block sums whole pixels; a thread keeps to its eight channels. `unit` neighbouring channels
@@ -168,10 +168,17 @@ __global__ void finish_statistics(GroupNormLaunch a, std::int64_t slices) {
 }
 
 template <class T>
-__device__ float finish(float x, float scale, float shift, bool with_silu) {
-  const float y = rounded<T>(x * scale + shift);
-  return with_silu ? silu<T>(y) : y;
+__device__ Floats finish(Floats v, const Floats& scale, const Floats& shift, bool with_silu) {
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) v.value[i] = v.value[i] * scale.value[i] + shift.value[i];
+  v = rounded<T>(v);
+  if (!with_silu) return v;
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) v.value[i] = silu<T>(v.value[i]);
+  return v;
 }
+
+__device__ Floats eight(float v) { return {{v, v, v, v, v, v, v, v}}; }
 
 /// grid (parts of a channel, images * channels)
 template <class T>
@@ -180,12 +187,9 @@ __global__ void apply_channels_first(GroupNormLaunch a) {
   if (at >= a.pixels) return;
   const int image = blockIdx.y / a.channels, channel = blockIdx.y % a.channels;
   const float* const scales = a.scale_shift + static_cast<std::int64_t>(image) * 2 * a.channels;
-  const float scale = scales[channel], shift = scales[a.channels + channel];
+  const Floats scale = eight(scales[channel]), shift = eight(scales[a.channels + channel]);
   const std::int64_t index = blockIdx.y * a.pixels + at;
-  Floats v = load(static_cast<const T*>(a.x) + index);
-#pragma unroll
-  for (int i = 0; i < kVector; ++i) v.value[i] = finish<T>(v.value[i], scale, shift, a.silu);
-  store(static_cast<T*>(a.out) + index, v);
+  store(static_cast<T*>(a.out) + index, finish<T>(load(static_cast<const T*>(a.x) + index), scale, shift, a.silu));
 }
 
 /// grid (parts of an image, images): a thread keeps to its eight channels.
@@ -210,9 +214,7 @@ __global__ void apply_channels_last(GroupNormLaunch a) {
   for (int k = 0; k < kPixelsPerThread; ++k) {
     const std::int64_t pixel = first + k * step;
     if (pixel >= a.pixels) continue;
-    Floats v = biased<T>(raw[k], bias, with_bias);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) v.value[i] = finish<T>(v.value[i], scale.value[i], shift.value[i], a.silu);
+    const Floats v = finish<T>(biased<T>(raw[k], bias, with_bias), scale, shift, a.silu);
     store(static_cast<T*>(a.out) + image + pixel * a.channels, v);
   }
 }

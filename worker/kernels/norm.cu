@@ -53,8 +53,13 @@ __device__ const T* staged(const void* from, int operand, const RowNormLaunch& a
 
 /// The norm of `x` times the weight, where the reference rounds.
 template <class T>
-__device__ float normed(float x, float inverse, float weight, bool one_plus) {
-  return one_plus ? rounded<T>(x * inverse * (1.0f + weight)) : rounded<T>(rounded<T>(x * inverse) * weight);
+__device__ Floats normed(Floats x, float inverse, const Floats& weight, bool one_plus) {
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) x.value[i] *= inverse;
+  if (!one_plus) x = rounded<T>(x);
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) x.value[i] *= one_plus ? 1.0f + weight.value[i] : weight.value[i];
+  return rounded<T>(x);
 }
 
 /// 1 / the root mean square of a row.
@@ -76,9 +81,7 @@ __device__ void apply(Floats (&x)[vectors], float inverse, const T* weight, cons
   for (int v = 0; v < vectors; ++v) {
     const int at = (v * blockDim.x + threadIdx.x) * kVector;
     if (at >= a.dim) continue;
-    const Floats w = load(weight + at);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) x[v].value[i] = normed<T>(x[v].value[i], inverse, w.value[i], a.one_plus);
+    x[v] = normed<T>(x[v], inverse, load(weight + at), a.one_plus);
     if (factor == nullptr) continue;
     const Floats f = load(factor + at);
 #pragma unroll
@@ -137,11 +140,10 @@ __global__ void __launch_bounds__(threads, resident_threads(add) / threads) row_
       for (int v = 0; v < vectors; ++v) {
         if ((v * blockDim.x + threadIdx.x) * kVector >= a.dim) continue;
         const Floats r = floats(residual.held[v]);
+        if (inner) x[v] = rounded<T>(x[v]);
 #pragma unroll
-        for (int i = 0; i < kVector; ++i) {
-          if (inner) x[v].value[i] = rounded<T>(x[v].value[i]);
-          x[v].value[i] = rounded<T>(r.value[i] + x[v].value[i]);
-        }
+        for (int i = 0; i < kVector; ++i) x[v].value[i] += r.value[i];
+        x[v] = rounded<T>(x[v]);
       }
       write<T>(static_cast<T*>(a.sum) + row * a.dim, x, a.dim);
     }

@@ -14,8 +14,8 @@ __device__ Floats with_bias(const Raw<T>& raw, const void* bias, int channel) {
   if (bias == nullptr) return v;
   const Floats b = load(static_cast<const T*>(bias) + channel);
 #pragma unroll
-  for (int i = 0; i < kVector; ++i) v.value[i] = rounded<T>(v.value[i] + b.value[i]);
-  return v;
+  for (int i = 0; i < kVector; ++i) v.value[i] += b.value[i];
+  return rounded<T>(v);
 }
 
 template <class T>

@@ -75,7 +75,11 @@ __global__ void __launch_bounds__(kBlock) rope(RopeLaunch a, int width, int grou
       Floats w{};
       if (exists) w = floats(first + h < a.first_k ? q_weight : k_weight);
 #pragma unroll
-      for (int i = 0; i < kVector; ++i) x.value[i] = rounded<T>(rounded<T>(x.value[i] * inverse) * w.value[i]);
+      for (int i = 0; i < kVector; ++i) x.value[i] *= inverse;
+      x = rounded<T>(x);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) x.value[i] *= w.value[i];
+      x = rounded<T>(x);
     }
     if (adjacent) {
       turn_adjacent(x, angles);

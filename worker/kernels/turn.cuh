@@ -14,12 +14,16 @@ __device__ inline void turn_halves(Floats& x, const Floats& cos, const Floats& s
   const int half = lanes / 2;
   const int partner = lane < half ? lane + half : lane - half;
   const float sign = lane < half ? -1.0f : 1.0f;
+  Floats kept = rounded<T>(cos), other = rounded<T>(sin);
 #pragma unroll
   for (int i = 0; i < kVector; ++i) {
-    const float other = __shfl_sync(kAllLanes, x.value[i], partner, width);
-    const float kept = rounded<T>(x.value[i] * rounded<T>(cos.value[i]));
-    x.value[i] = kept + rounded<T>(sign * other * rounded<T>(sin.value[i]));
+    other.value[i] = sign * __shfl_sync(kAllLanes, x.value[i], partner, width) * other.value[i];
+    kept.value[i] = x.value[i] * kept.value[i];
   }
+  kept = rounded<T>(kept);
+  other = rounded<T>(other);
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) x.value[i] = kept.value[i] + other.value[i];
 }
 
 }  // namespace trireme::kernels

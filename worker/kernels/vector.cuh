@@ -54,15 +54,18 @@ __device__ inline void store(float* to, const Floats& v) {
   reinterpret_cast<float4*>(to)[1] = make_float4(v.value[4], v.value[5], v.value[6], v.value[7]);
 }
 
-__device__ inline void store(__nv_bfloat16* to, const Floats& v) {
+/// Rounded to bfloat16.
+__device__ inline Raw<__nv_bfloat16> packed(const Floats& v) {
   unsigned words[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const __nv_bfloat162 pair = __floats2bfloat162_rn(v.value[2 * i], v.value[2 * i + 1]);
     words[i] = *reinterpret_cast<const unsigned*>(&pair);
   }
-  *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+  return {make_uint4(words[0], words[1], words[2], words[3])};
 }
+
+__device__ inline void store(__nv_bfloat16* to, const Floats& v) { *reinterpret_cast<uint4*>(to) = packed(v).words; }
 
 /// The value as a tensor of T would hold it.
 template <class T>
@@ -74,6 +77,13 @@ __device__ inline float rounded<float>(float v) {
 template <>
 __device__ inline float rounded<__nv_bfloat16>(float v) {
   return __bfloat162float(__float2bfloat16_rn(v));
+}
+
+/// The same of all eight: bfloat16 in pairs, by one instruction instead of two slow ones.
+template <class T>
+__device__ inline Floats rounded(const Floats& v) {
+  if constexpr (sizeof(T) == sizeof(float)) return v;
+  return floats(packed(v));
 }
 
 /// Before it is rounded to T: for bfloat16 the fast functions, whose error is a thousandth of that rounding.
