@@ -37,7 +37,7 @@ Status from_json(const Json& json) {
   status.tokens = json.value("tokens", std::uint64_t{0});
   status.tokens_per_second = json.value("tokens_per_second", 0.0);
   get_known(json, "seconds_left", status.seconds_left);
-  get_known(json, "slowest_rank", status.slowest_rank);
+  get_known(json, "slowest_replica", status.slowest_replica);
   for (const Json& row : json.at("replicas")) {
     status.replicas.push_back({row.at("in_hand").get<int>(), row.at("done").get<std::uint64_t>(),
                                row.at("busy_seconds").get<double>(), row.at("slow").get<bool>()});
@@ -92,8 +92,8 @@ void write_status(const std::filesystem::path& file, const Status& status) {
   }
   json["seconds_left"] =
       status.seconds_left < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(status.seconds_left);
-  json["slowest_rank"] =
-      status.slowest_rank < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(status.slowest_rank);
+  json["slowest_replica"] =
+      status.slowest_replica < 0 ? nlohmann::ordered_json() : nlohmann::ordered_json(status.slowest_replica);
   json["replicas"] = nlohmann::ordered_json::array();
   for (const ReplicaStatus& replica : status.replicas) {
     nlohmann::ordered_json row;

@@ -23,7 +23,7 @@ TEST(Status, SaysHowFarTheJobIsAndLeavesOutWhatIsNotKnown) {
   EXPECT_EQ(json["total"], 10);
   EXPECT_EQ(json["done"], 4);
   EXPECT_TRUE(json["seconds_left"].is_null());
-  EXPECT_TRUE(json["slowest_rank"].is_null());
+  EXPECT_TRUE(json["slowest_replica"].is_null());
   EXPECT_FALSE(json.contains("exit_code"));
   EXPECT_FALSE(json.contains("tokens")) << "no text is written";
   EXPECT_EQ(json["updated"].get<std::string>().size(), std::string("2026-01-31T23:59:59Z").size());
@@ -47,12 +47,12 @@ TEST(Status, OfAnEndedJobHasItsExitCode) {
   status.state = "ended";
   status.exit_code = 75;
   status.seconds_left = 0;
-  status.slowest_rank = 3;
+  status.slowest_replica = 3;
   write_status(folder / "status.json", status);
   const auto json = nlohmann::json::parse(read_file(folder / "status.json", 4096));
   EXPECT_EQ(json["exit_code"], 75);
   EXPECT_EQ(json["seconds_left"], 0);
-  EXPECT_EQ(json["slowest_rank"], 3);
+  EXPECT_EQ(json["slowest_replica"], 3);
 }
 
 TEST(Status, ComesBackAsItWasWritten) {
@@ -70,7 +70,7 @@ TEST(Status, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.state, "running");
   EXPECT_EQ(back.done, 4u);
   EXPECT_EQ(back.seconds_left, 12.5);
-  EXPECT_EQ(back.slowest_rank, -1);
+  EXPECT_EQ(back.slowest_replica, -1);
   ASSERT_EQ(back.replicas.size(), 2u);
   EXPECT_EQ(back.replicas[0].in_hand, 2);
   EXPECT_EQ(back.replicas[0].done, 3u);

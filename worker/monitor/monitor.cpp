@@ -61,11 +61,11 @@ ProgressState Monitor::progress(double seconds) const {
   std::uint64_t delivered = 0;
   for (const ReplicaTotals& of : totals) delivered += of.tokens;
   state.tokens = std::max(delivered, subject_.exchange.tokens());  // pulses are a second old at times
-  for (std::size_t rank = 0; totals.size() > 1 && rank < totals.size(); ++rank) {
-    if (totals[rank].items == 0) continue;
-    const double seconds_per_item = sum_of(totals[rank].seconds) / static_cast<double>(totals[rank].items);
+  for (std::size_t replica = 0; totals.size() > 1 && replica < totals.size(); ++replica) {
+    if (totals[replica].items == 0) continue;
+    const double seconds_per_item = sum_of(totals[replica].seconds) / static_cast<double>(totals[replica].items);
     if (seconds_per_item <= state.slowest_seconds_per_item) continue;
-    state.slowest_rank = static_cast<int>(rank);
+    state.slowest_replica = static_cast<int>(replica);
     state.slowest_seconds_per_item = seconds_per_item;
   }
   return state;
@@ -87,7 +87,7 @@ Status Monitor::status(const ProgressState& progress) const {
   status.tokens = progress.tokens;
   status.tokens_per_second = tokens_per_second(progress);
   status.seconds_left = seconds_left(progress);
-  status.slowest_rank = progress.slowest_rank;
+  status.slowest_replica = progress.slowest_replica;
   const auto& totals = subject_.coordinator.totals();
   for (std::size_t index = 0; index < totals.size(); ++index) {
     const int replica = static_cast<int>(index);

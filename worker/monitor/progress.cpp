@@ -82,9 +82,9 @@ std::string describe(const ProgressState& state) {
     text += figure;
     if (settled(state) < state.total) text += " · " + duration(seconds_left(state)) + " left";
   }
-  if (state.slowest_rank >= 0) {
+  if (state.slowest_replica >= 0) {
     char figure[64];
-    std::snprintf(figure, sizeof figure, " · slowest rank %d (%.3g s/%s)", state.slowest_rank,
+    std::snprintf(figure, sizeof figure, " · slowest replica %d (%.3g s/%s)", state.slowest_replica,
                   state.slowest_seconds_per_item, item);
     text += figure;
   }

@@ -21,7 +21,7 @@ struct ProgressState {
   std::uint64_t done_before = 0;                  // of `done` and `failed`, what an earlier job left
   double seconds = 0;                             // since the loop began
   std::uint64_t tokens = 0;                       // written in this job so far, unfinished answers among them
-  int slowest_rank = -1;                          // -1: not known yet
+  int slowest_replica = -1;                       // -1: not known yet
   double slowest_seconds_per_item = 0;
 };
 
@@ -31,7 +31,7 @@ double tokens_per_second(const ProgressState& state);
 /// Negative: not known yet.
 double seconds_left(const ProgressState& state);
 
-/// "12/96 done · 1 failed · 0.84 img/s · 1m40s left · slowest rank 3 (2.41 s/img)"; of text
+/// "12/96 done · 1 failed · 0.84 img/s · 1m40s left · slowest replica 3 (2.41 s/img)"; of text
 /// "12/96 done · 5300 tokens · 812 tok/s · 6.1 req/s · 14s left"
 std::string describe(const ProgressState& state);
 /// "[=====>      ]  12/96 …", at most `columns` wide.

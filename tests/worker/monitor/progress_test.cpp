@@ -20,9 +20,9 @@ TEST(Progress, RateCountsOnlyThisJobsItems) {
   state.seconds = 20;
   EXPECT_EQ(describe(state), "30/40 done · 0.5 img/s · 20s left");
   state.failed = 2;
-  state.slowest_rank = 3;
+  state.slowest_replica = 3;
   state.slowest_seconds_per_item = 2.5;
-  EXPECT_EQ(describe(state), "32/40 done · 2 failed · 0.6 img/s · 13s left · slowest rank 3 (2.5 s/img)");
+  EXPECT_EQ(describe(state), "32/40 done · 2 failed · 0.6 img/s · 13s left · slowest replica 3 (2.5 s/img)");
 }
 
 TEST(Progress, OfTextStreamsTokens) {
@@ -48,7 +48,7 @@ TEST(Progress, TheBarFitsTheTerminal) {
   state.text = true;
   state.tokens = 123'456;
   state.seconds = 100;
-  state.slowest_rank = 3;
+  state.slowest_replica = 3;
   EXPECT_EQ(draw_bar(state, 54), "5/10 done · 123456 tokens · 1235 tok/s · 0.05 req/s") << "never a second line";
   state = {.done = 5, .total = 10};
   EXPECT_EQ(draw_bar(state, 80), "[===============>              ] 5/10 done");
