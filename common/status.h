@@ -41,7 +41,7 @@ struct Status {
   std::uint64_t tokens = 0;                       // written by this job, unfinished answers among them
   double tokens_per_second = 0;                   // of this job
   double seconds_left = -1;                       // negative: not known yet
-  int slowest_replica = -1;                          // negative: not known yet
+  int slowest_replica = -1;                       // negative: not known yet
   std::vector<ReplicaStatus> replicas;            // in their order
   std::vector<NodeSample> nodes;                  // of this job, as last heard
   std::vector<Alert> alerts;                      // that hold now
