@@ -81,6 +81,7 @@ ModelShape z_image(const fs::path& folder) {
   const Config config(folder / "transformer" / "config.json");
   DiffusionShape transformer;
   transformer.dim = transformer.kv_dim = config.get("dim");
+  if (config.has("n_heads")) transformer.head_dim = transformer.dim / config.get("n_heads");
   transformer.feed_forward = static_cast<std::int64_t>(static_cast<double>(transformer.dim) / 3 * 8);
   transformer.layers = config.get("n_layers");
   transformer.refiners = config.get("n_refiner_layers", 2);
@@ -95,8 +96,8 @@ ModelShape newbie_image(const fs::path& folder) {
   const std::int64_t multiple = config.get("multiple_of", 256);
   DiffusionShape transformer;
   transformer.dim = config.either("dim", "hidden_size");  // the released names, those of diffusers' Lumina 2
-  transformer.kv_dim =
-      transformer.dim / config.either("n_heads", "num_attention_heads") * config.either("n_kv_heads", "num_kv_heads");
+  transformer.head_dim = transformer.dim / config.either("n_heads", "num_attention_heads");
+  transformer.kv_dim = transformer.head_dim * config.either("n_kv_heads", "num_kv_heads");
   transformer.feed_forward = (4 * transformer.dim + multiple - 1) / multiple * multiple;
   transformer.layers = config.either("n_layers", "num_layers");
   transformer.refiners = config.get("n_refiner_layers", config.get("num_refiner_layers", 2));

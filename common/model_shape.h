@@ -22,6 +22,7 @@ struct DiffusionShape {
   std::int64_t token_multiple = 1;                                // token counts are padded to it
   std::int64_t pixels = 16;                                       // a token is wide and high
   double no_guidance = 0;                                         // guidance up to this is none
+  std::int64_t head_dim = 128;
 };
 
 /// The convolutional autoencoder behind it.

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "common/strategies.h"
 #include "tests/common/temporary_folder.h"
 
 namespace trireme {
@@ -20,7 +21,7 @@ ModelShape z_image_turbo() {
 
 DecoderShape qwen_7b() { return {28, 3584, 18944, 28, 4, 128, 152064}; }
 VisionShape qwen_eyes() { return {32, 1280, 3420, 1176, 64, 4, 2, 3584}; }
-DiffusionShape newbie() { return {2304, 768, 9216, 36, 2, 16, 2560, 1024, 1, 16}; }
+DiffusionShape newbie() { return {2304, 768, 9216, 36, 2, 16, 2560, 1024, 1, 16, 0, 96}; }
 
 Item picture(int side, int steps) {
   Item item;
@@ -108,6 +109,19 @@ TEST(CostModel, GuidanceDoublesThePassesUpToItsTruncation) {
   counted_from_one.transformer->no_guidance = 1;
   item.guidance = 1;
   EXPECT_EQ(cost_of(counted_from_one, item, caption(32)).passes.size(), 1u);
+}
+
+// docs/performance.md: 93.7 ms in a job, and 59.0 ms with 256 tokens of caption.
+TEST(CostModel, OnAnH200AForwardTakesWhatWasMeasured) {
+  const DeviceRates rates = nominal_rates("NVIDIA H200");
+  const auto predicted = [&](const ModelShape& shape, double tokens) {
+    const double least = seconds(cost_of(shape, picture(1024, 1), caption(tokens)).passes.at(0).total(), rates);
+    return usual_scale(shape, "NVIDIA H200", 1).denoise * least;
+  };
+  EXPECT_NEAR(predicted(z_image_turbo(), 128), 0.0937, 0.003);
+  ModelShape shape;
+  shape.transformer = newbie();
+  EXPECT_NEAR(predicted(shape, 256), 0.0590, 0.002);
 }
 
 // A cold card makes a forward of 1024 x 1024 in 88 ms, a hot one in 97; the bound below both is 76.
