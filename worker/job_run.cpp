@@ -346,7 +346,8 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   watchdog.set_stage("warming up");
   transport->warm_up(writes_local(job) ? kSmallResult : setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
-  const std::vector<Unit> first_units = directory ? units_to_warm_up(plan, stage) : std::vector<Unit>();
+  const bool warms = directory && !device.is_cpu();  // asked first: texts read the pictures of one item for it
+  const std::vector<Unit> first_units = warms ? units_to_warm_up(plan, stage) : std::vector<Unit>();
   warm_up_model(device, stage, setup.makes(), *loaded.model, first_units, *transport, replica.get());
   if (layout.stages > 1) device::reserve_upload_buffers(device);
   device::reserve_host_buffers(setup.largest_result, reserved_results(job, launch, setup.largest_result), device);
