@@ -5,6 +5,7 @@ target_sources(trireme_worker_core PRIVATE
   monitor/node_reader.cpp
   monitor/node_sampler.cpp
   monitor/nvml.cpp
+  monitor/nvml_library.cpp
   monitor/pipeline_report.cpp
   monitor/progress.cpp
   monitor/rank_report.cpp

@@ -58,18 +58,6 @@ TEST_F(FakeDriver, ReadsEveryGpuInTheUnitsOfTheSample) {
   EXPECT_THAT(gpus[0].throttled, IsEmpty());
 }
 
-TEST_F(FakeDriver, ItsQuestionsAreTimedOneByOne) {
-  add_gpu();
-  add_gpu();
-  const auto nvml = Nvml::open(TRIREME_FAKE_NVML);
-  ASSERT_TRUE(nvml);
-  const auto costs = nvml->costs(3);
-  ASSERT_EQ(costs.size(), 16u);
-  EXPECT_EQ(costs[8].gpu, 1);
-  EXPECT_STREQ(costs[8].question, "utilization");
-  for (const Nvml::Cost& cost : costs) EXPECT_GT(cost.first, 0) << cost.question;
-}
-
 TEST_F(FakeDriver, LeavesOutWhatAGpuDoesNotHave) {
   add_gpu().has_ecc = false;
   const auto gpus = sample();
