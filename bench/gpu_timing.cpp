@@ -42,11 +42,10 @@ struct Readings {
   std::vector<double> mhz, watts;
 
   void take(const Nvml& nvml) {
-    for (const GpuSample& gpu : nvml.sample()) {
-      if (gpu.sm_mhz) mhz.push_back(*gpu.sm_mhz);
-      if (gpu.power_watts) watts.push_back(*gpu.power_watts);
-      return;
-    }
+    if (nvml.gpus().empty()) return;
+    GpuSample gpu;
+    if (nvml.ask(0, Nvml::Question::clock, gpu)) mhz.push_back(*gpu.sm_mhz);
+    if (nvml.ask(0, Nvml::Question::power, gpu)) watts.push_back(*gpu.power_watts);
   }
 };
 

@@ -8,9 +8,11 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <numeric>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/cpu_clock.h"
@@ -218,25 +220,37 @@ void ask_all(const Library& library, std::vector<std::vector<Question>>& groups,
 
 void sample_node(int samples) {
   NodeReader reader({.host = "here", .disk = "."});
-  std::vector<double> cpu, wall;
-  for (int i = 0; i <= samples; ++i) {
-    if (i > 0) pause(1);
-    const double cpu_before = thread_cpu_seconds(), wall_before = steady_seconds();
-    reader.sample();
-    cpu.push_back(thread_cpu_seconds() - cpu_before);
-    wall.push_back(steady_seconds() - wall_before);
-  }
-  std::printf("\na sample of the node each second%16s %8s\n", "cpu ms", "wall ms");
-  const auto row = [](const char* name, double cpu_seconds, double wall_seconds) {
-    std::printf("%-36s %11.3f %8.3f\n", name, 1e3 * cpu_seconds, 1e3 * wall_seconds);
+  std::map<std::string, double> oldest;
+  const auto sample = [&](bool counters) {
+    const double cpu = thread_cpu_seconds(), wall = steady_seconds();
+    const NodeSample node = reader.sample(counters);
+    const std::pair cost(thread_cpu_seconds() - cpu, steady_seconds() - wall);
+    for (const GpuSample& gpu : node.gpus) {
+      for (const auto& [question, age] : gpu.age_seconds) oldest[question] = std::max(oldest[question], age);
+    }
+    return cost;
   };
-  row("the first", cpu[0], wall[0]);
+  const auto row = [](const char* name, double cpu, double wall) {
+    std::printf("%-36s %8.3f %8.3f\n", name, 1e3 * cpu, 1e3 * wall);
+  };
+  std::printf("\n%-36s %8s %8s\n", "a sample of the node each second", "cpu", "wall");
+  const auto first = sample(false);
+  row("the first", first.first, first.second);
+  std::vector<double> cpu, wall;
+  for (int i = 0; i < samples; ++i) {
+    pause(1);
+    const auto cost = sample(false);
+    cpu.push_back(cost.first), wall.push_back(cost.second);
+  }
   const auto mean = [](const std::vector<double>& all) {
-    return std::accumulate(all.begin() + 1, all.end(), 0.0) / static_cast<double>(all.size() - 1);
+    return std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size());
   };
   row(print("mean of %d more", samples).c_str(), mean(cpu), mean(wall));
-  row("the dearest of them", *std::max_element(cpu.begin() + 1, cpu.end()),
-      *std::max_element(wall.begin() + 1, wall.end()));
+  row("the dearest of them", *std::max_element(cpu.begin(), cpu.end()), *std::max_element(wall.begin(), wall.end()));
+  for (const auto& [question, age] : oldest) std::printf("%-36s %8.0f s old at most\n", question.c_str(), age);
+  pause(1);
+  const auto last = sample(true);
+  row("one with the counters", last.first, last.second);
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ Json gpu_to_json(const GpuSample& gpu) {
   json["name"] = gpu.name;
   optional_fields(gpu, [&](const char* name, const auto& value) { put(json, name, value); });
   json["throttled"] = gpu.throttled;
+  if (!gpu.age_seconds.empty()) json["age_seconds"] = gpu.age_seconds;
   return json;
 }
 
@@ -60,10 +61,16 @@ GpuSample gpu_from_json(const Json& json) {
   json.at("name").get_to(gpu.name);
   optional_fields(gpu, [&](const char* name, auto& value) { get(json, name, value); });
   json.at("throttled").get_to(gpu.throttled);
+  if (json.contains("age_seconds")) json.at("age_seconds").get_to(gpu.age_seconds);
   return gpu;
 }
 
 }  // namespace
+
+double GpuSample::age_of(const std::string& question) const {
+  const auto age = age_seconds.find(question);
+  return age == age_seconds.end() ? 0 : age->second;
+}
 
 void to_json(Json& json, const NodeSample& sample) {
   json = Json::object();

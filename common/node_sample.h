@@ -3,6 +3,7 @@
 // with the ranks' signs of life, and stands in status.json in the same form.
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -18,6 +19,11 @@ struct GpuSample {
   std::optional<std::uint64_t> memory_used_bytes, memory_total_bytes;
   std::optional<std::uint64_t> ecc_corrected, ecc_uncorrected;  // since the driver was loaded
   std::vector<std::string> throttled;  // why the clock is lower than it could be: power_cap, hardware, thermal, …
+  /// Of what was not asked for this sample but is carried from one before, by the question: "energy", "ecc", "memory",
+  /// "temperature", "clock", "utilization", "power", "throttling".
+  std::map<std::string, double> age_seconds;
+  /// 0 of what was asked for this sample.
+  double age_of(const std::string& question) const;
   bool operator==(const GpuSample&) const = default;
 };
 

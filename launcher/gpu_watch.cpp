@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/energy_meter.h"
 #include "common/errors.h"
 
 namespace trireme {
@@ -18,9 +19,10 @@ namespace {
 constexpr auto kBetweenReadings = std::chrono::milliseconds(50);
 
 struct Draw {
-  double first_joules = 0, last_joules = 0, first_seconds = 0, last_seconds = 0, mhz = 0;
+  EnergyMeter energy;
+  double begin = 0, end = 0, mhz = 0;
   int readings = 0;
-  double joules() const { return last_joules - first_joules; }
+  double joules() const { return energy.joules(end - begin).value_or(0); }
 };
 
 }  // namespace
@@ -31,10 +33,11 @@ std::optional<GpuUse> gpu_use(const std::vector<Status>& readings, std::uint64_t
     if (status.state != "running" || status.done < warm) continue;
     for (const NodeSample& node : status.nodes) {
       for (const GpuSample& gpu : node.gpus) {
-        if (!gpu.energy_joules || !gpu.sm_mhz) continue;
+        if (!gpu.sm_mhz || (!gpu.energy_joules && !gpu.power_watts)) continue;
         Draw& draw = draws[{node.host, gpu.index}];
-        if (draw.readings == 0) draw.first_joules = *gpu.energy_joules, draw.first_seconds = status.seconds;
-        draw.last_joules = *gpu.energy_joules, draw.last_seconds = status.seconds;
+        if (draw.readings == 0) draw.begin = status.seconds;
+        draw.end = status.seconds;
+        draw.energy.add(status.seconds - draw.begin, gpu);
         draw.mhz += *gpu.sm_mhz;
         ++draw.readings;
       }
@@ -42,14 +45,14 @@ std::optional<GpuUse> gpu_use(const std::vector<Status>& readings, std::uint64_t
   }
   std::vector<Draw> most;
   for (const auto& [name, draw] : draws) {
-    if (draw.readings > 1 && draw.last_seconds > draw.first_seconds) most.push_back(draw);
+    if (draw.readings > 1 && draw.end > draw.begin) most.push_back(draw);
   }
   std::sort(most.begin(), most.end(), [](const Draw& a, const Draw& b) { return a.joules() > b.joules(); });
   most.resize(std::min(most.size(), static_cast<std::size_t>(gpus)));
   if (most.empty()) return std::nullopt;
   GpuUse use;
   for (const Draw& draw : most) {
-    use.watts += draw.joules() / (draw.last_seconds - draw.first_seconds);
+    use.watts += draw.joules() / (draw.end - draw.begin);
     use.sm_mhz += draw.mhz / draw.readings / static_cast<double>(most.size());
   }
   return use;

@@ -255,14 +255,12 @@ std::unique_ptr<NodeSampler> watch_node(const Job& job, const Launch& launch) {
   if (launch.local_rank != 0) return nullptr;
   const NodeReader::Settings settings{.host = launch.host, .disk = job.output.directory};
   const auto reader = std::make_shared<NodeReader>(settings);
-  return std::make_unique<NodeSampler>([reader] { return reader->sample(); }, job.monitor.interval_seconds);
+  return std::make_unique<NodeSampler>([reader](bool counters) { return reader->sample(counters); },
+                                       job.monitor.interval_seconds);
 }
 
 /// What is new of the node, for rank 0; empty: nothing.
-std::string news_of(NodeSampler* sampler) {
-  const auto sample = sampler == nullptr ? std::nullopt : sampler->take();
-  return sample ? to_line(*sample) : "";
-}
+std::string line_of(const std::optional<NodeSample>& sample) { return sample ? to_line(*sample) : ""; }
 
 RankReport rank_report(const Launch& launch, at::Device device, const LoopReport& loop, const Traffic& traffic) {
   RankReport report;
@@ -362,11 +360,12 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);
   LoopParts parts{*transport, exchange, *engine,      nullptr,
-                  watchdog,   {},       output.get(), [&node] { return news_of(node.get()); }};
+                  watchdog,   {},       output.get(), [&node] { return line_of(node ? node->take() : std::nullopt); }};
   const LoopSettings loop_settings{job.monitor.interval_seconds, job.limits.stall_timeout_seconds, stop_at};
   transport->barrier();  // so that the ranks' clocks of spans begin together
   step_done("other ranks");
   log::info(start_up.to_line());
+  if (node) node->read_counters();
   const double clock = steady_seconds();
   const auto report_of_all = [&](const LoopReport& loop) {
     Traffic traffic = transport->traffic();
@@ -376,6 +375,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
     mine.spans = engine->spans();
     for (Span& span : mine.spans) span.begin -= clock;
     mine.load_seconds = loaded.report.seconds;
+    mine.node = line_of(node ? node->finish() : std::nullopt);
     return gather_rank_reports(*transport, mine);
   };
   if (launch.rank != 0) {

@@ -36,9 +36,12 @@ struct Curves {
   bool ranks_known = false;    // which GPUs the ranks ran on
 };
 
+/// What is carried from a sample before is there already, unless that sample was not kept.
 template <class Number>
 void put(std::vector<Point>& points, double second, const std::optional<Number>& value, double unit = 1) {
-  if (value) points.push_back({second, static_cast<double>(*value) / unit, {}});
+  constexpr double kSame = 0.05;  // seconds: clocks of the same node drift apart by less
+  if (!value || (!points.empty() && second < points.back().x + kSame)) return;
+  points.push_back({second, static_cast<double>(*value) / unit, {}});
 }
 
 constexpr double kGib = 1u << 30;
@@ -66,12 +69,13 @@ Curves curves_of(const RunRecord& run) {
       of.index = gpu.index;
       of.name = gpu.name;
       of.of_job = of_job.contains(gpu.uuid);
-      put(of.use, sample.seconds, gpu.utilization_percent);
-      put(of.memory, sample.seconds, gpu.memory_used_bytes, kGib);
-      put(of.power, sample.seconds, gpu.power_watts);
-      put(of.temperature, sample.seconds, gpu.temperature_c);
+      const auto asked = [&](const char* question) { return sample.seconds - gpu.age_of(question); };
+      put(of.use, asked("utilization"), gpu.utilization_percent);
+      put(of.memory, asked("memory"), gpu.memory_used_bytes, kGib);
+      put(of.power, asked("power"), gpu.power_watts);
+      put(of.temperature, asked("temperature"), gpu.temperature_c);
       if (gpu.memory_total_bytes) of.memory_total = static_cast<double>(*gpu.memory_total_bytes) / kGib;
-      of.energy.add(sample.seconds, gpu.power_watts, gpu.energy_joules);
+      of.energy.add(sample.seconds, gpu);
     }
   }
   if (const auto seconds = run.seconds()) curves.to = std::max(curves.to, *seconds);

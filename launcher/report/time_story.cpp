@@ -152,6 +152,7 @@ std::string use_sentence(const RunRecord& run) {
     if (sample.seconds <= 0) continue;
     note(cores[sample.node.host], sample.node.cpu_percent);
     for (const GpuSample& gpu : sample.node.gpus) {
+      if (gpu.age_of("utilization") > 0) continue;  // noted already
       note(gpus["GPU " + std::to_string(gpu.index) + " of " + sample.node.host], gpu.utilization_percent);
     }
   }

@@ -28,6 +28,7 @@ NodeSample full_sample() {
   gpu.ecc_corrected = 7;
   gpu.ecc_uncorrected = 0;
   gpu.throttled = {"thermal"};
+  gpu.age_seconds = {{"power", 2.5}, {"ecc", 60}};
   sample.gpus = {gpu, GpuSample{}};
   return sample;
 }

@@ -71,7 +71,7 @@ ProgressState Monitor::progress(double seconds) const {
   return state;
 }
 
-Status Monitor::status(const ProgressState& progress) const {
+Status Monitor::status(const ProgressState& progress, const std::map<int, std::string>& nodes) const {
   Status status;
   status.state = subject_.coordinator.draining() ? "stopping" : "running";
   status.run_id = subject_.plan.run_id;
@@ -94,7 +94,7 @@ Status Monitor::status(const ProgressState& progress) const {
     status.replicas.push_back({subject_.coordinator.in_hand(replica), totals[index].items,
                                sum_of(totals[index].seconds), subject_.coordinator.slow_replicas().contains(replica)});
   }
-  for (const auto& [rank, line] : subject_.exchange.nodes()) status.nodes.push_back(node_sample(line));
+  for (const auto& [rank, line] : nodes) status.nodes.push_back(node_sample(line));
   status.alerts = find_alerts(status.nodes, status.replicas, subject_.job.monitor);
   return status;
 }
@@ -140,7 +140,7 @@ void Monitor::meter_energy(const Status& status, double now) {
     if (!first && last->second >= when) continue;  // no news
     last->second = when;
     for (const GpuSample& gpu : node.gpus) {
-      meters_[gpu.uuid].add(status.seconds - (now - when), gpu.power_watts, gpu.energy_joules);
+      meters_[gpu.uuid].add(status.seconds - (now - when), gpu);
     }
   }
 }
@@ -209,7 +209,7 @@ void Monitor::update(double seconds) {
   line_.update(now);
   if (seconds < next_status_) return;
   next_status_ = seconds + subject_.job.monitor.interval_seconds;
-  publish(status(now));
+  publish(status(now, subject_.exchange.nodes()));
   log::flush();
 }
 
@@ -219,7 +219,11 @@ void Monitor::finish(ExitCode code, const std::vector<RankReport>& ranks) {
   note_first_result(now);
   line_.finish(now);
   write_results(paths.results(), subject_.plan.items, subject_.coordinator.records());
-  Status last = status(now);
+  std::map<int, std::string> nodes = subject_.exchange.nodes();
+  for (const RankReport& rank : ranks) {
+    if (!rank.node.empty()) nodes[rank.rank] = rank.node;
+  }
+  Status last = status(now, nodes);
   last.state = "ended";
   last.exit_code = static_cast<int>(code);
   meter_energy(last, unix_seconds());

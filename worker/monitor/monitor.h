@@ -44,7 +44,8 @@ class Monitor {
 
  private:
   ProgressState progress(double seconds) const;
-  Status status(const ProgressState& progress) const;
+  /// `nodes`: as each was last, by the rank that watches it.
+  Status status(const ProgressState& progress, const std::map<int, std::string>& nodes) const;
   /// status.json, the metrics file and monitor.jsonl, and new alerts into the log.
   void publish(const Status& status);
   void note_first_result(const ProgressState& progress);

@@ -7,7 +7,9 @@
 
 namespace trireme {
 
-NodeReader::NodeReader(Settings settings) : settings_(std::move(settings)), nvml_(Nvml::open(settings_.nvml)) {}
+NodeReader::NodeReader(Settings settings) : settings_(std::move(settings)) {
+  if (auto nvml = Nvml::open(settings_.nvml)) gpus_.emplace(std::move(*nvml));
+}
 
 /// The first line of /proc/stat: "cpu" user nice system idle iowait irq softirq steal …, the rest counted in these.
 std::optional<NodeReader::CpuTimes> NodeReader::cpu_times() const {
@@ -47,7 +49,7 @@ void NodeReader::read_disk(NodeSample& into) const {
   into.disk_total_bytes = space.capacity;
 }
 
-NodeSample NodeReader::sample() {
+NodeSample NodeReader::sample(bool counters) {
   NodeSample now;
   now.host = settings_.host;
   now.unix_seconds = unix_seconds();
@@ -59,7 +61,7 @@ NodeSample NodeReader::sample() {
   before_ = times;
   read_memory(now);
   read_disk(now);
-  if (nvml_) now.gpus = nvml_->sample();
+  if (gpus_) now.gpus = gpus_->sample(counters);
   return now;
 }
 

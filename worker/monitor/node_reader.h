@@ -8,7 +8,7 @@
 #include <string>
 
 #include "common/node_sample.h"
-#include "worker/monitor/nvml.h"
+#include "worker/monitor/gpu_sampler.h"
 
 namespace trireme {
 
@@ -22,8 +22,8 @@ class NodeReader {
   };
   explicit NodeReader(Settings settings);
 
-  /// CPU use is that since the sample before: the first one has none.
-  NodeSample sample();
+  /// CPU use is that since the sample before: the first one has none. `counters`: as GpuSampler::sample.
+  NodeSample sample(bool counters = false);
 
  private:
   struct CpuTimes {
@@ -34,7 +34,7 @@ class NodeReader {
   void read_disk(NodeSample& into) const;
 
   const Settings settings_;
-  const std::optional<Nvml> nvml_;
+  std::optional<GpuSampler> gpus_;
   std::optional<CpuTimes> before_;
 };
 

@@ -13,14 +13,18 @@ namespace trireme {
 class NodeSampler {
  public:
   /// `read` is called at once and then every `interval_seconds`, always from the thread; it may outlive the sampler
-  /// when it hangs, so it owns what it needs.
-  NodeSampler(std::function<NodeSample()> read, double interval_seconds);
+  /// when it hangs, so it owns what it needs. `counters`: these are to be read now (GpuSampler).
+  NodeSampler(std::function<NodeSample(bool counters)> read, double interval_seconds);
   /// Waits for a reading under way, but no more than 2 s; logs what the readings cost.
   ~NodeSampler();
   NodeSampler(const NodeSampler&) = delete;
 
   /// The last sample, once; nothing until there is a new one. Any thread, cheap.
   std::optional<NodeSample> take();
+  /// One more sample now, with its counters. Does not wait for it.
+  void read_counters();
+  /// The same, and it is the last one: waits for it, but no more than 2 s.
+  std::optional<NodeSample> finish();
 
  private:
   struct Shared;

@@ -30,26 +30,10 @@ GpuSample names_of(const Library& library, const Library::Gpu& gpu) {
   return sample;
 }
 
-void read(const Library& library, Device gpu, GpuSample& into) {
-  Utilization busy{};
-  if (library.utilization(gpu, &busy) == kSuccess) into.utilization_percent = busy.gpu;
-  Memory bytes{};
-  if (library.memory(gpu, &bytes) == kSuccess) {
-    into.memory_used_bytes = bytes.used;
-    into.memory_total_bytes = bytes.total;
-  }
-  unsigned value = 0;
-  if (library.temperature(gpu, kGpuTemperature, &value) == kSuccess) into.temperature_c = value;
-  if (library.power(gpu, &value) == kSuccess) into.power_watts = value / 1e3;
-  if (library.clock(gpu, kSmClock, &value) == kSuccess) into.sm_mhz = value;
-  unsigned long long large = 0;
-  if (library.energy(gpu, &large) == kSuccess) into.energy_joules = static_cast<double>(large) / 1e3;
-  if (library.ecc_errors(gpu, kCorrected, kSinceDriver, &large) == kSuccess) into.ecc_corrected = large;
-  if (library.ecc_errors(gpu, kUncorrected, kSinceDriver, &large) == kSuccess) into.ecc_uncorrected = large;
-  if (library.throttle_reasons(gpu, &large) != kSuccess) return;
-  for (const auto& [bit, reason] : kReasons) {
-    if ((large & bit) != 0) into.throttled.push_back(reason);
-  }
+/// Nothing when `result` is no success.
+template <class Into, class Value>
+std::optional<Into> known(int result, Value value) {
+  return result == kSuccess ? std::optional<Into>(static_cast<Into>(value)) : std::nullopt;
 }
 
 }  // namespace
@@ -64,10 +48,54 @@ std::optional<Nvml> Nvml::open(const char* library) {
   return Nvml(std::move(opened));
 }
 
-std::vector<GpuSample> Nvml::sample() const {
-  std::vector<GpuSample> samples = names_;
-  for (std::size_t place = 0; place < samples.size(); ++place) read(*library_, gpus_[place].device, samples[place]);
-  return samples;
+bool Nvml::ask(std::size_t place, Question question, GpuSample& into) const {
+  const Device gpu = gpus_[place].device;
+  Utilization busy{};
+  Memory bytes{};
+  unsigned value = 0;
+  unsigned long long large = 0;
+  int result = kSuccess;
+  switch (question) {
+    case Question::energy:
+      result = library_->energy(gpu, &large);
+      into.energy_joules = known<double>(result, static_cast<double>(large) / 1e3);
+      break;
+    case Question::ecc:
+      result = library_->ecc_errors(gpu, kCorrected, kSinceDriver, &large);
+      into.ecc_corrected = known<std::uint64_t>(result, large);
+      result = library_->ecc_errors(gpu, kUncorrected, kSinceDriver, &large);
+      into.ecc_uncorrected = known<std::uint64_t>(result, large);
+      break;
+    case Question::memory:
+      result = library_->memory(gpu, &bytes);
+      into.memory_used_bytes = known<std::uint64_t>(result, bytes.used);
+      into.memory_total_bytes = known<std::uint64_t>(result, bytes.total);
+      break;
+    case Question::temperature:
+      result = library_->temperature(gpu, kGpuTemperature, &value);
+      into.temperature_c = known<double>(result, value);
+      break;
+    case Question::clock:
+      result = library_->clock(gpu, kSmClock, &value);
+      into.sm_mhz = known<double>(result, value);
+      break;
+    case Question::utilization:
+      result = library_->utilization(gpu, &busy);
+      into.utilization_percent = known<double>(result, busy.gpu);
+      break;
+    case Question::power:
+      result = library_->power(gpu, &value);
+      into.power_watts = known<double>(result, value / 1e3);
+      break;
+    case Question::throttling:
+      result = library_->throttle_reasons(gpu, &large);
+      into.throttled.clear();
+      for (const auto& [bit, reason] : kReasons) {
+        if (result == kSuccess && (large & bit) != 0) into.throttled.push_back(reason);
+      }
+      break;
+  }
+  return result == kSuccess;
 }
 
 }  // namespace trireme

@@ -19,6 +19,7 @@ struct RankReport {
   Traffic traffic;
   PhaseSeconds phases{};    // of the device, in each phase
   std::vector<Span> spans;  // since the loop began
+  std::string node;         // the last sample, as a line, of the rank that watches its node
 };
 
 /// Collective: all ranks' reports on rank 0, in rank order; empty elsewhere.

@@ -1,5 +1,6 @@
 target_sources(trireme_worker_core PRIVATE
   monitor/alerts.cpp
+  monitor/gpu_sampler.cpp
   monitor/metrics_file.cpp
   monitor/monitor.cpp
   monitor/node_reader.cpp

@@ -13,7 +13,8 @@ constexpr int kNotSupported = 3, kLost = 15;
 trireme::test::FakeNvml& state() { return *fake_nvml(); }
 
 template <class Number>
-int answer(void* device, Number* into, Number value) {
+int answer(void* device, Number* into, Number value, double cost) {
+  state().cpu_seconds += cost;
   if (static_cast<FakeGpu*>(device)->lost) return kLost;
   *into = value;
   return 0;
@@ -85,28 +86,31 @@ int nvmlDeviceGetName(void*, char* text, unsigned length) {
   return 0;
 }
 int nvmlDeviceGetUtilizationRates(void* device, FakeUtilization* into) {
-  return answer(device, into, FakeUtilization{of(device).utilization, 0});
+  return answer(device, into, FakeUtilization{of(device).utilization, 0}, state().costs.utilization);
 }
 int nvmlDeviceGetMemoryInfo(void* device, FakeMemory* into) {
   const FakeGpu& gpu = of(device);
-  return answer(device, into, FakeMemory{gpu.memory_total, gpu.memory_total - gpu.memory_used, gpu.memory_used});
+  const FakeMemory memory{gpu.memory_total, gpu.memory_total - gpu.memory_used, gpu.memory_used};
+  return answer(device, into, memory, state().costs.memory);
 }
 int nvmlDeviceGetTemperature(void* device, int sensor, unsigned* into) {
-  return sensor == 0 ? answer(device, into, of(device).temperature) : kNotSupported;
+  return sensor == 0 ? answer(device, into, of(device).temperature, state().costs.temperature) : kNotSupported;
 }
-int nvmlDeviceGetPowerUsage(void* device, unsigned* into) { return answer(device, into, of(device).milliwatts); }
+int nvmlDeviceGetPowerUsage(void* device, unsigned* into) {
+  return answer(device, into, of(device).milliwatts, state().costs.power);
+}
 int nvmlDeviceGetTotalEnergyConsumption(void* device, unsigned long long* into) {
-  return answer(device, into, of(device).millijoules);
+  return answer(device, into, of(device).millijoules, state().costs.energy);
 }
 int nvmlDeviceGetClockInfo(void* device, int clock, unsigned* into) {
-  return clock == 1 ? answer(device, into, of(device).sm_mhz) : kNotSupported;
+  return clock == 1 ? answer(device, into, of(device).sm_mhz, state().costs.clock) : kNotSupported;
 }
 int nvmlDeviceGetCurrentClocksThrottleReasons(void* device, unsigned long long* into) {
-  return answer(device, into, of(device).throttle_reasons);
+  return answer(device, into, of(device).throttle_reasons, state().costs.throttling);
 }
 int nvmlDeviceGetTotalEccErrors(void* device, int kind, int counter, unsigned long long* into) {
   if (!of(device).has_ecc || counter != 0) return kNotSupported;
-  return answer(device, into, kind == 0 ? of(device).corrected : of(device).uncorrected);
+  return answer(device, into, kind == 0 ? of(device).corrected : of(device).uncorrected, state().costs.ecc_kind);
 }
 
 }  // extern "C"

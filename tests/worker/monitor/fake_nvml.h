@@ -21,11 +21,18 @@ constexpr FakeGpu kHealthyGpu = {.utilization = 97,
                                  .memory_used = 40ull << 30,
                                  .millijoules = 5'000'250};
 
+/// Of one question to one GPU, in seconds of processor time.
+struct FakeCosts {
+  double energy = 0, ecc_kind = 0, memory = 0, temperature = 0, clock = 0, utilization = 0, power = 0, throttling = 0;
+};
+
 struct FakeNvml {
   int init_result = 0;
   int started = 0;  // initialised and not shut down
   unsigned gpus = 0;
   FakeGpu gpu[8];
+  FakeCosts costs;
+  double cpu_seconds = 0;  // what the questions have cost, on a processor clock of their own
 };
 
 }  // namespace trireme::test

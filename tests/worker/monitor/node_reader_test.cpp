@@ -64,7 +64,7 @@ TEST(NodeSampler, ReadsAgainAndAgain) {
   std::promise<void> read_twice;
   int reads = 0;
   NodeSampler sampler(
-      [&] {
+      [&](bool) {
         if (++reads == 2) read_twice.set_value();
         return NodeSample{.host = "n1"};
       },
@@ -77,7 +77,7 @@ TEST(NodeSampler, ReadsAgainAndAgain) {
 TEST(NodeSampler, EndsWithoutWaitingForTheInterval) {
   std::promise<void> was_read;
   auto sampler = std::make_unique<NodeSampler>(
-      [&] {
+      [&](bool) {
         was_read.set_value();
         return NodeSample{};
       },
@@ -88,11 +88,33 @@ TEST(NodeSampler, EndsWithoutWaitingForTheInterval) {
   EXPECT_LT(steady_seconds() - before, 1.5) << "2 s is the patience with a driver that hangs";
 }
 
+TEST(NodeSampler, ReadsTheCountersWhenAskedAndAtTheEnd) {
+  std::vector<bool> counters;
+  std::promise<void> first, second;
+  NodeSampler sampler(
+      [&](bool with) {
+        counters.push_back(with);
+        if (counters.size() == 1) first.set_value();
+        if (counters.size() == 2) second.set_value();
+        NodeSample sample;
+        sample.cpu_percent = static_cast<double>(counters.size());
+        return sample;
+      },
+      86'400);
+  first.get_future().wait();
+  sampler.read_counters();
+  second.get_future().wait();
+  const auto last = sampler.finish();
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->cpu_percent, 3);
+  EXPECT_EQ(counters, (std::vector<bool>{false, true, true}));
+}
+
 TEST(NodeSampler, EndsThoughAReadingHangs) {
   const auto release = std::make_shared<std::promise<void>>();
   const auto hanging = std::make_shared<std::promise<void>>();
   auto sampler = std::make_unique<NodeSampler>(
-      [release, hanging] {
+      [release, hanging](bool) {
         hanging->set_value();
         release->get_future().wait();
         return NodeSample{};
@@ -100,7 +122,10 @@ TEST(NodeSampler, EndsThoughAReadingHangs) {
       86'400);
   hanging->get_future().wait();
   EXPECT_FALSE(sampler->take().has_value());
+  const double before = steady_seconds();
+  EXPECT_FALSE(sampler->finish().has_value());
   sampler.reset();
+  EXPECT_LT(steady_seconds() - before, 3.5) << "2 s of patience, and no second time";
   release->set_value();
 }
 

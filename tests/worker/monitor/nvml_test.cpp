@@ -1,12 +1,12 @@
 #include "worker/monitor/nvml.h"
 
-#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/job.h"
-#include "tests/worker/monitor/fake_nvml.h"
+#include "tests/worker/monitor/fake_driver.h"
 #include "worker/monitor/alerts.h"
+#include "worker/monitor/gpu_sampler.h"
 
 namespace trireme {
 namespace {
@@ -15,30 +15,16 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// The fake library, opened beside the worker's own handle so that a test can set it.
-class FakeDriver : public testing::Test {
+class NvmlTest : public test::FakeDriver {
  protected:
-  FakeDriver() : handle_(dlopen(TRIREME_FAKE_NVML, RTLD_NOW)) {
-    if (handle_ == nullptr) throw std::runtime_error(dlerror());
-    fake_ = reinterpret_cast<test::FakeNvml* (*)()>(dlsym(handle_, "fake_nvml"))();
-    *fake_ = {};
-  }
-  ~FakeDriver() override { dlclose(handle_); }
-
-  test::FakeGpu& add_gpu() { return fake_->gpu[fake_->gpus++] = test::kHealthyGpu; }
   static std::vector<GpuSample> sample() {
-    const auto nvml = Nvml::open(TRIREME_FAKE_NVML);
-    return nvml ? nvml->sample() : std::vector<GpuSample>();
+    auto nvml = Nvml::open(TRIREME_FAKE_NVML);
+    return nvml ? GpuSampler(std::move(*nvml)).sample() : std::vector<GpuSample>();
   }
   static std::vector<Alert> alerts() { return find_alerts({{.host = "n1", .gpus = sample()}}, {}, {}); }
-
-  test::FakeNvml* fake_ = nullptr;
-
- private:
-  void* handle_;
 };
 
-TEST_F(FakeDriver, ReadsEveryGpuInTheUnitsOfTheSample) {
+TEST_F(NvmlTest, ReadsEveryGpuInTheUnitsOfTheSample) {
   add_gpu();
   add_gpu().corrected = 7;
   const auto gpus = sample();
@@ -58,7 +44,7 @@ TEST_F(FakeDriver, ReadsEveryGpuInTheUnitsOfTheSample) {
   EXPECT_THAT(gpus[0].throttled, IsEmpty());
 }
 
-TEST_F(FakeDriver, LeavesOutWhatAGpuDoesNotHave) {
+TEST_F(NvmlTest, LeavesOutWhatAGpuDoesNotHave) {
   add_gpu().has_ecc = false;
   const auto gpus = sample();
   ASSERT_EQ(gpus.size(), 1u);
@@ -66,7 +52,7 @@ TEST_F(FakeDriver, LeavesOutWhatAGpuDoesNotHave) {
   EXPECT_TRUE(gpus[0].power_watts.has_value());
 }
 
-TEST_F(FakeDriver, KeepsTheNameOfALostGpuAndNothingElse) {
+TEST_F(NvmlTest, KeepsTheNameOfALostGpuAndNothingElse) {
   add_gpu().lost = true;
   GpuSample only_names;
   only_names.uuid = "GPU-0";
@@ -74,12 +60,12 @@ TEST_F(FakeDriver, KeepsTheNameOfALostGpuAndNothingElse) {
   EXPECT_THAT(sample(), ElementsAre(only_names));
 }
 
-TEST_F(FakeDriver, NamesWhyTheClockIsLowButNotIdling) {
+TEST_F(NvmlTest, NamesWhyTheClockIsLowButNotIdling) {
   add_gpu().throttle_reasons = 0x1 | 0x4 | 0x40 | 0x80;
   EXPECT_THAT(sample().at(0).throttled, ElementsAre("power_cap", "hardware_thermal", "power_brake"));
 }
 
-TEST_F(FakeDriver, IsShutDownAsOftenAsItWasStarted) {
+TEST_F(NvmlTest, IsShutDownAsOftenAsItWasStarted) {
   add_gpu();
   {
     const auto nvml = Nvml::open(TRIREME_FAKE_NVML);
@@ -88,18 +74,18 @@ TEST_F(FakeDriver, IsShutDownAsOftenAsItWasStarted) {
   EXPECT_EQ(fake_->started, 0);
 }
 
-TEST_F(FakeDriver, ThatDoesNotStartIsNoDriver) {
+TEST_F(NvmlTest, ThatDoesNotStartIsNoDriver) {
   fake_->init_result = 9;  // the driver is not loaded
   EXPECT_FALSE(Nvml::open(TRIREME_FAKE_NVML).has_value());
   EXPECT_EQ(fake_->started, 0);
 }
 
-TEST(Nvml, IsAbsentWithoutItsLibrary) {
+TEST_F(NvmlTest, IsAbsentWithoutItsLibrary) {
   EXPECT_FALSE(Nvml::open("no-such-library.so").has_value());
   EXPECT_FALSE(Nvml::open("libm.so.6").has_value()) << "a library without NVML's functions";
 }
 
-TEST_F(FakeDriver, RaisesNoAlertAtTheLimits) {
+TEST_F(NvmlTest, RaisesNoAlertAtTheLimits) {
   test::FakeGpu& gpu = add_gpu();
   gpu.temperature = 85;
   gpu.memory_used = gpu.memory_total / 10 * 9;
@@ -107,19 +93,19 @@ TEST_F(FakeDriver, RaisesNoAlertAtTheLimits) {
   EXPECT_THAT(alerts(), IsEmpty());
 }
 
-TEST_F(FakeDriver, RaisesAnAlertForHeat) {
+TEST_F(NvmlTest, RaisesAnAlertForHeat) {
   add_gpu();
   add_gpu().temperature = 86;
   EXPECT_THAT(alerts(), ElementsAre(Alert{"gpu_temperature", "n1", 1, "86 C"}));
 }
 
-TEST_F(FakeDriver, RaisesAnAlertForFullMemory) {
+TEST_F(NvmlTest, RaisesAnAlertForFullMemory) {
   test::FakeGpu& gpu = add_gpu();
   gpu.memory_used = gpu.memory_total / 100 * 95;
   EXPECT_THAT(alerts(), ElementsAre(Alert{"gpu_memory", "n1", 0, "95 % of the memory is used"}));
 }
 
-TEST_F(FakeDriver, RaisesAnAlertForEveryHarmfulReasonToThrottle) {
+TEST_F(NvmlTest, RaisesAnAlertForEveryHarmfulReasonToThrottle) {
   test::FakeGpu& gpu = add_gpu();
   for (const unsigned long long reason : {0x08, 0x20, 0x40, 0x80}) {
     gpu.throttle_reasons = reason | 0x4;
@@ -130,7 +116,7 @@ TEST_F(FakeDriver, RaisesAnAlertForEveryHarmfulReasonToThrottle) {
   }
 }
 
-TEST_F(FakeDriver, RaisesAnAlertForUncorrectedErrorsOnly) {
+TEST_F(NvmlTest, RaisesAnAlertForUncorrectedErrorsOnly) {
   add_gpu().corrected = 12;
   EXPECT_THAT(alerts(), IsEmpty());
   fake_->gpu[0].uncorrected = 1;

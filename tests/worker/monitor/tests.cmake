@@ -4,6 +4,7 @@ target_link_libraries(trireme_fake_nvml PRIVATE trireme_options)
 
 add_executable(monitor_tests
   monitor/alerts_test.cpp
+  monitor/gpu_sampler_test.cpp
   monitor/metrics_file_test.cpp
   monitor/node_reader_test.cpp
   monitor/nvml_test.cpp
