@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/e2e/job_fixture.h"
 
@@ -103,6 +104,17 @@ TEST_F(Report, DrawsWhatTheDriverSaysOfEachGpu) {
   EXPECT_GE(count(html, "<polyline class=\"curve\""), 8u) << "four curves of each GPU";
   EXPECT_TRUE(has(html, "gpu_temperature")) << "an alert";
   EXPECT_TRUE(has(html, "no GPU of its ranks was found")) << "the ranks ran on the CPU: nobody's energy is theirs";
+}
+
+TEST_F(Report, HasASampleFromTheEndHoweverLongTheInterval) {
+  prepare("one cost=0.5\ntwo cost=0.5\n", "monitor: {interval_seconds: 3600}\n");
+  ASSERT_EQ(run(worker(1, "run")).code, 0);
+  std::string last;
+  std::istringstream lines(text_of(folder("run") / "monitor.jsonl"));
+  for (std::string line; std::getline(lines, line);) last = line;
+  const auto moment = nlohmann::json::parse(last);
+  const double begin = moment.at("unix_seconds").get<double>() - moment.at("seconds").get<double>();
+  EXPECT_GE(moment.at("nodes").at(0).at("unix_seconds").get<double>() - begin, 0.9);
 }
 
 TEST_F(Report, ComparesRunsOfTheSmallModel) {

@@ -122,6 +122,17 @@ TEST(GpuUse, IsOfTheGpusThatWorkWhileTheJobIsHot) {
   EXPECT_FALSE(gpu_use({}, 0, 1));
 }
 
+TEST(GpuUse, IsOfThePowerWhereTheCounterIsReadRarely) {
+  std::vector<Status> readings;
+  for (int i = 0; i <= 10; ++i) {
+    Status status = reading(0.2 * i, 4, {{1000, 1500}});
+    status.nodes[0].gpus[0].power_watts = i % 2 == 0 ? 690 : 710;
+    status.nodes[0].gpus[0].age_seconds["energy"] = 5 + 0.2 * i;
+    readings.push_back(status);
+  }
+  EXPECT_NEAR(gpu_use(readings, 2, 1).value().watts, 700, 1e-9);
+}
+
 TEST(ImageTable, LeavesOutWhatWasNotMeasured) {
   ImageRow row;
   row.what = "ours";
