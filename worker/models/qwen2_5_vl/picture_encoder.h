@@ -2,6 +2,7 @@
 // Picture files of an item to features in the decoder's width: decoding and resizing on the host, normalising, patches
 // and the vision tower on the device.
 
+#include "worker/graphs.h"
 #include "worker/models/model.h"
 #include "worker/models/qwen2_5_vl/session.h"
 #include "worker/models/qwen2_5_vl/vision_tower.h"
@@ -16,6 +17,7 @@ class PictureEncoder {
     at::Device device;
     bool keep_pixels;     // Picture::pixel_values stay
     bool blocks_on_host;  // memory.offload: layers
+    bool graphs;          // memory.graphs
   };
   /// Throws Error(bad_data) when the preprocessor's patches are not the tower's.
   PictureEncoder(const ModelFiles& files, const VisionConfig& config, const Settings& settings);
@@ -28,7 +30,8 @@ class PictureEncoder {
   const PatchConfig& patches() const { return patches_; }
 
  private:
-  void embed(const ImageFile& file, Picture& picture) const;
+  void read(const ImageFile& file, Picture& picture) const;
+  void replay(Picture& picture);
 
   PatchConfig patches_;
   VisionConfig config_;
@@ -36,6 +39,7 @@ class PictureEncoder {
   at::Device device_;
   bool keep_pixels_;
   WeightStream block_weights_;
+  Graphs graphs_;  // of the tower, by the picture's size
 };
 
 }  // namespace trireme::qwen2_5_vl

@@ -19,7 +19,9 @@ namespace trireme::qwen2_5_vl {
 namespace {
 
 constexpr int kStepLayersPerSlice = 7;
-constexpr int kStepsBeforeGraph = 8;  // a short answer is no use for one
+// The first step loads its kernels. A capture costs the host little more than launching the step, which for a large
+// batch takes it longer than the step takes the device.
+constexpr int kStepsBeforeGraph = 2;
 constexpr const char* kPlaceholder = "<|image_pad|>";
 
 TextSession& cast(Session& session) { return static_cast<TextSession&>(session); }
@@ -31,6 +33,15 @@ at::Tensor numbers(const std::vector<Number>& values, at::ScalarType type, at::D
   return nn::upload(host.to(type), device);
 }
 
+bool has_graphs(const ModelSettings& settings) {
+  return settings.job.memory.offload != "layers" && settings.job.memory.graphs.value_or(true);
+}
+
+/// Whose steps take turns: those of a ring, and one that has just ended.
+std::size_t sessions_at_once(const ModelSettings& settings) {
+  return static_cast<std::size_t>(settings.job.parallel.micro_batches.value_or(settings.stage.count)) + 1;
+}
+
 class Qwen25Vl final : public Model {
  public:
   Qwen25Vl(const ModelSettings& settings, const ModelFiles& files, PartParameters& wanted)
@@ -40,13 +51,13 @@ class Qwen25Vl final : public Model {
         stage_(settings.stage),
         config_(read_config(files)),
         pictures_(files, config_.vision,
-                  {settings.device, settings.job.output.tensors, settings.job.memory.offload == "layers"}),
+                  {settings.device, settings.job.output.tensors, settings.job.memory.offload == "layers",
+                   has_graphs(settings)}),
         tokenizer_(std::make_shared<Tokenizer>(
             Tokenizer::parse(files.tokenizer_json, (files.folder / "tokenizer.json").string()))),
         decoder_(config_.text, config_.text.layers),
         layer_weights_(device_, settings.job.memory.offload == "layers", kPassPlaces),
-        graphs_(device_, stage_.count == 1 && !layer_weights_.active() && settings.job.memory.graphs.value_or(true),
-                /*most=*/2) {
+        graphs_(device_, has_graphs(settings), sessions_at_once(settings)) {
     check_fit(files);
     Parameters& parameters = wanted["model"];
     if (stage_.first()) pictures_.want(parameters, config_.vision_prefix);
@@ -223,10 +234,10 @@ void Qwen25Vl::layers(Session& session, int half, Layers range, Slices& slices) 
   // What a step launches is the same until the unit ends, on the same memory but for the hidden state.
   const std::string key = "the steps of session " + std::to_string(s.number);
   if (s.pass >= kStepsBeforeGraph && graphs_.wants(key)) {
-    const auto body = [this, &s](const std::vector<at::Tensor>& in) {
+    const auto body = [this, &s, range](const std::vector<at::Tensor>& in) {
       at::Tensor hidden = in[0];
-      for (int i = 0; i < layer_count(); ++i) {
-        hidden = decoder_.step_layer(static_cast<std::size_t>(i), hidden, s.step, LayerPart::whole);
+      for (int i = range.first; i < range.last; ++i) {
+        hidden = decoder_.step_layer(static_cast<std::size_t>(i), hidden, s.step, range.part(i));
       }
       return hidden;
     };

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "worker/device.h"
@@ -19,11 +20,11 @@ namespace trireme::qwen2_5_vl {
 
 /// A picture of an item, in the order in which the messages show it.
 struct Picture {
-  std::size_t file = 0;     // index into Item::images
-  TokenGrid grid;           // known once it is decoded
-  VisionPass pass;          // dropped behind the tower
-  at::Tensor features;      // what the tower has made so far; at its end [tokens, hidden]
-  at::Tensor pixel_values;  // only when wanted as a result
+  std::size_t file = 0;            // index into Item::images
+  TokenGrid grid;                  // known once it is decoded
+  std::optional<VisionPass> pass;  // from then on until the tower has made the features
+  at::Tensor features;             // what the tower has made so far; at its end [tokens, hidden]
+  at::Tensor pixel_values;         // only when wanted as a result
 };
 
 /// One item of the unit: a row of the decoding steps.
