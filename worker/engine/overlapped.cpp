@@ -43,7 +43,7 @@ bool OverlappedEngine::progress() {
     prepare();
     if (std::chrono::steady_clock::now() >= deadline) break;
   }
-  active = side_.progress(settings_.side_slices_in_flight) || active;
+  active = side_.progress(settings_.side_slices_in_flight, deadline) || active;
   return collect() || active;
 }
 

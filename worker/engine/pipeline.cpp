@@ -89,7 +89,7 @@ bool PipelineEngine::progress() {
     if (std::chrono::steady_clock::now() >= deadline) break;
   }
   // The ring comes first: on a GPU by the priority of its stream, on a CPU beside it only while it waits.
-  if (!more || model_.device().is_cuda()) active = side_.progress(settings_.side_slices_in_flight) || active;
+  if (!more || model_.device().is_cuda()) active = side_.progress(settings_.side_slices_in_flight, deadline) || active;
   return collect() || active;
 }
 

@@ -14,13 +14,13 @@ std::shared_ptr<SideWork::Task> SideWork::add(std::function<void(Slices&)> plan,
   return task;
 }
 
-bool SideWork::progress(std::size_t in_flight) {
+bool SideWork::progress(std::size_t in_flight, std::chrono::steady_clock::time_point until) {
   bool active = in_flight_.collect();
   const device::StreamGuard guard(stream_);
   while (!tasks_.empty() && in_flight_.size() < in_flight) {
     active = true;
     run_one();
-    if (device_.is_cpu()) break;
+    if (device_.is_cpu() || std::chrono::steady_clock::now() >= until) break;
   }
   return active;
 }

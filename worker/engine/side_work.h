@@ -2,6 +2,7 @@
 // Work of a stage beside the ring, on a stream of its own: encoding the next prompt on the first stage, decoding a
 // finished picture on the last. On a CPU its slices take turns with the ring's.
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -36,8 +37,9 @@ class SideWork {
   };
   std::shared_ptr<Task> add(std::function<void(Slices&)> plan, std::function<bool(const ItemError&)> again = {});
 
-  /// Enqueues slices until `in_flight` are under way; on a CPU runs one. True if anything happened.
-  bool progress(std::size_t in_flight);
+  /// Enqueues slices until `in_flight` are under way or the time is up, but one at least; on a CPU runs one. True if
+  /// anything happened.
+  bool progress(std::size_t in_flight, std::chrono::steady_clock::time_point until);
   bool runnable() const { return !tasks_.empty(); }
   bool idle() const { return tasks_.empty() && in_flight_.empty(); }
   std::uint64_t slices_done() const { return in_flight_.done(); }
