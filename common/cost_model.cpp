@@ -8,10 +8,12 @@
 namespace trireme {
 namespace {
 
-constexpr double kBytesAToken = 4;            // of text
-constexpr double kTemplateTokens = 8;         // around a prompt
-constexpr double kMaxCaption = 512;           // families that make pictures cut it there
-constexpr double kPatchesAPicture = 74 * 74;  // 1024 x 1024 pixels in patches of 14, merged two by two: 1369 tokens
+constexpr double kBytesAToken = 4;           // of text
+constexpr double kTemplateTokens = 8;        // around a prompt
+constexpr double kMaxCaption = 512;          // families that make pictures cut it there
+constexpr double kCell = 28;                 // pixels of two by two patches of 14, which become a token
+constexpr double kUnknownPicture = 37 * 37;  // cells of 1024 x 1024 pixels
+constexpr double kMostCells = 16384;         // larger pictures are made smaller
 
 double d(std::int64_t value) { return static_cast<double>(value); }
 
@@ -47,6 +49,12 @@ Cost encoder_cost(const DecoderShape& s, double bytes, double tokens) {
 double convolution(double in, double out) { return 9 * in * out; }
 double resnet(double in, double out) {
   return convolution(in, out) + convolution(out, out) + (in == out ? 0 : in * out);
+}
+
+double cells_of(const ImageFile& image) {
+  if (image.width == 0 || image.height == 0) return kUnknownPicture;
+  const auto side = [](std::uint32_t pixels) { return std::max(1.0, std::round(pixels / kCell)); };
+  return std::min(kMostCells, side(image.width) * side(image.height));
 }
 
 double fake_seconds(const std::string& prompt) {
@@ -181,7 +189,7 @@ Lengths guess_lengths(const Item& item) {
       if (part.kind == ContentPart::Kind::text) lengths.prompt += text_tokens(part.text);
     }
   }
-  lengths.patches.assign(item.images.size(), kPatchesAPicture);
+  for (const ImageFile& image : item.images) lengths.patches.push_back(4 * cells_of(image));
   for (const double patches : lengths.patches) lengths.prompt += patches / 4;
   lengths.new_tokens = item.max_new_tokens;
   return lengths;

@@ -77,6 +77,7 @@ const ImageRoot::Found& ImageRoot::look_at(const fs::path& file) {
   try {
     found.bytes = fs::file_size(file);
     found.sha256 = sha256_of_file(file);
+    found.size = picture_size(file).value_or(PixelSize{});
   } catch (const std::exception& e) {
     found.error = e.what();
   }
@@ -86,7 +87,8 @@ const ImageRoot::Found& ImageRoot::look_at(const fs::path& file) {
 std::uint32_t ImageRoot::add(const std::string& name, Item& item) {
   const fs::path file = resolved(name);
   const Found& found = look_at(file);
-  item.images.push_back({name, file.string(), found.sha256, found.bytes, ""});
+  item.images.push_back(
+      {name, file.string(), found.sha256, found.bytes, /*data=*/"", found.size.width, found.size.height});
   if (!found.error.empty()) set_error(item, name, found.error);
   std::uint64_t bytes = 0;
   for (const ImageFile& image : item.images) bytes += image.bytes;

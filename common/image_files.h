@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/item.h"
+#include "common/picture_size.h"
 
 namespace trireme {
 
@@ -30,6 +31,7 @@ class ImageRoot {
   struct Found {
     std::string sha256, error;
     std::uint64_t bytes = 0;
+    PixelSize size;
   };
   std::filesystem::path resolved(const std::string& name) const;
   const Found& look_at(const std::filesystem::path& file);

@@ -24,11 +24,12 @@ struct ChatMessage {
 
 /// A picture file that an item names. Rank 0 reads it when the unit is handed out, and its bytes travel along.
 struct ImageFile {
-  std::string name;         // as the input writes it, for messages
-  std::string path;         // rank 0 only: the file, symbolic links resolved
-  std::string sha256;       // of the file when the input was read
-  std::uint64_t bytes = 0;  // of the file then
-  std::string data;         // the file as it is; empty until the unit is handed out
+  std::string name;                     // as the input writes it, for messages
+  std::string path;                     // rank 0 only: the file, symbolic links resolved
+  std::string sha256;                   // of the file when the input was read
+  std::uint64_t bytes = 0;              // of the file then
+  std::string data;                     // the file as it is; empty until the unit is handed out
+  std::uint32_t width = 0, height = 0;  // rank 0 only: pixels, as the file's first bytes say; 0: they don't
   bool operator==(const ImageFile&) const = default;
 };
 

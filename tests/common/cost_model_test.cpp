@@ -152,6 +152,10 @@ TEST(CostModel, LengthsAreGuessedFromTheTextAndThePictures) {
   item.max_new_tokens = 7;
   EXPECT_EQ(guess_lengths(item).prompt, 108 + 1369);
   EXPECT_EQ(guess_lengths(item).new_tokens, 7);
+  item.images[0].width = 640, item.images[0].height = 448;
+  EXPECT_EQ(guess_lengths(item).prompt, 108 + 23 * 16) << "644 x 448 in cells of 28";
+  item.images[0].width = item.images[0].height = 60000;
+  EXPECT_EQ(guess_lengths(item).prompt, 108 + 16384) << "larger pictures are made smaller";
 }
 
 TEST(ModelShape, NestedAndFlatTextConfigsAreTheSame) {
