@@ -8,115 +8,164 @@
 namespace trireme {
 namespace {
 
-constexpr int kNobody = -1;
+constexpr int kPreparedAhead = 2;  // units that are encoded and not in the ring
 
-/// Slots as stage 0 would give them, and what each stage does in them.
-struct Beats {
-  SlotSeconds own;
-  std::vector<bool> admits;    // of a slot: a unit's first
-  std::vector<int> finishers;  // of a slot that is a unit's last: the stage that decodes; else kNobody
-  /// The stage that the state which rides with a slot is for, or kNobody.
-  int rider(std::size_t slot) const {
-    const std::size_t stages = own.size();
-    if (slot < stages || slot >= admits.size()) return kNobody;
-    const int stage = finishers[slot - stages];
-    return stage + 1 == static_cast<int>(stages) ? kNobody : stage;
+/// What the first stage encodes beside the ring, in seconds; the first unit's before the clock starts.
+class Encoding {
+ public:
+  Encoding(double of_a_unit, int units) : of_a_unit_(of_a_unit), units_(units), done_(of_a_unit) {}
+
+  /// In so much idle time; returns what is left of it.
+  double use(double idle) {
+    const double most = std::min(units_, admitted_ + kPreparedAhead) * of_a_unit_;
+    const double used = std::clamp(most - done_, 0.0, idle);
+    done_ += used;
+    return idle - used;
   }
+  /// Of the next unit.
+  double missing() const { return std::max(0.0, (admitted_ + 1) * of_a_unit_ - done_); }
+  /// The next unit enters, what is missing behind it.
+  void admit() {
+    done_ += missing();
+    ++admitted_;
+  }
+
+ private:
+  const double of_a_unit_;
+  const int units_;
+  double done_;
+  int admitted_ = 0;
 };
 
-Beats lay_out(const UnitCost& work, const RingPlan& plan) {
-  const int stages = static_cast<int>(plan.cuts.size()) - 1;
-  std::vector<const UnitCost::Pass*> passes;
-  for (const UnitCost::Pass& pass : work.passes)
-    passes.insert(passes.end(), static_cast<std::size_t>(pass.count), &pass);
-  Beats beats;
-  beats.own.resize(static_cast<std::size_t>(stages));
-  if (passes.empty()) return beats;
-  RingSchedule schedule(stages, plan.micro_batches);
-  std::vector<std::size_t> at(static_cast<std::size_t>(plan.units), 0);  // the pass that each unit is in
-  const bool text = work.tokens > 0;
-  int next = 0;
-  while (next < plan.units || schedule.must_turn()) {
-    const int places = text ? 1 : passes.front()->slots;
-    if (next < plan.units && schedule.has_room(places)) {
-      schedule.admit(static_cast<std::uint64_t>(next++), passes.front()->slots, places);
-    }
-    const auto entry = schedule.next();
-    beats.admits.push_back(entry && at[entry->unit] == 0 && entry->half == 0);
-    beats.finishers.push_back(kNobody);
-    for (std::size_t stage = 0; stage < beats.own.size(); ++stage) {
-      beats.own[stage].push_back(entry ? slot_seconds(work, *passes[at[entry->unit]], plan.cuts, stage) : -1);
-    }
-    if (!entry) {
-      schedule.pass_over();
-      continue;
-    }
-    schedule.enter(*entry);
-    if (!entry->last_half) continue;
-    if (++at[entry->unit] == passes.size()) {
-      beats.finishers.back() = schedule.next_finisher();
-      schedule.leave(entry->unit, beats.finishers.back());
-    } else {
-      schedule.set_halves(entry->unit, passes[at[entry->unit]]->slots);
+/// The ring, slot by slot as stage 0 gives them. A slot begins at a stage once the stage is free and the one before it
+/// is done with it, at the first stage once a state that comes back with it is there; what goes out waits in the
+/// carrier's buffers. Encoding and decoding run while a stage waits.
+class Ring {
+ public:
+  Ring(const UnitCost& work, const RingPlan& plan)
+      : work_(work),
+        plan_(plan),
+        stages_(plan.cuts.size() - 1),
+        schedule_(static_cast<int>(stages_), plan.micro_batches),
+        encoding_(work.encode, plan.units),
+        at_(static_cast<std::size_t>(plan.units), 0),
+        free_(stages_, 0),
+        decoding_(stages_, 0) {
+    for (const UnitCost::Pass& pass : work.passes)
+      passes_.insert(passes_.end(), static_cast<std::size_t>(pass.count), &pass);
+    slots_.own.resize(stages_);
+  }
+
+  void run() {
+    if (passes_.empty()) return;
+    while (next_ < plan_.units || schedule_.must_turn()) {
+      admit();
+      decode_what_rides();
+      if (const auto entry = schedule_.next()) {
+        work(*entry);
+      } else {
+        for (auto& stage : slots_.own) stage.push_back(-1);
+        slots_.returns.push_back(false);
+        finishers_.push_back(kNobody);
+        back_.push_back(0);
+        schedule_.pass_over();
+      }
     }
   }
-  return beats;
-}
 
-/// Up to `most` of what is left; returns how much.
-double take(double& left, double most) {
-  const double taken = std::min(left, most);
-  left -= taken;
-  return taken;
-}
+  /// What each stage has left to decode at the end is a slot of its own.
+  void report(RingForecast& result) {
+    const std::size_t slots = back_.size();
+    for (std::size_t stage = 0; stage < stages_; ++stage) {
+      slots_.own[stage].resize(slots + stages_, -1);
+      if (decoding_[stage] > 0) slots_.own[stage][slots + stages_ - 1 - stage] = decoding_[stage];
+      result.seconds = std::max(result.seconds, free_[stage] + decoding_[stage]);
+    }
+    result.loss = ring_loss(slots_, result.seconds);
+  }
+
+ private:
+  static constexpr int kNobody = -1;
+
+  /// A unit whose prompt is encoded; others go on meanwhile, if there are any.
+  void admit() {
+    const int places = work_.tokens > 0 ? 1 : passes_.front()->slots;
+    if (next_ == plan_.units || !schedule_.has_room(places)) return;
+    if (encoding_.missing() > 0 && !schedule_.empty()) return;
+    free_[0] += encoding_.missing();
+    encoding_.admit();
+    schedule_.admit(static_cast<std::uint64_t>(next_++), passes_.front()->slots, places);
+  }
+
+  /// The last state of a unit comes round with the slot `stages` behind it, and rides to the stage that decodes it.
+  void decode_what_rides() {
+    if (back_.size() < stages_) return;
+    const int finisher = finishers_[back_.size() - stages_];
+    if (finisher != kNobody && finisher + 1 < static_cast<int>(stages_)) {
+      decoding_[static_cast<std::size_t>(finisher)] += work_.decode;
+    }
+  }
+
+  void work(const RingSchedule::Entry& entry) {
+    const UnitCost::Pass& pass = *passes_[at_[entry.unit]];
+    const std::size_t slot = back_.size();
+    const bool returns = slot >= stages_ && slots_.returns[slot - stages_];
+    double there = returns ? back_[slot - stages_] : 0;
+    for (std::size_t stage = 0; stage < stages_; ++stage) {
+      const double own = slot_seconds(work_, pass, plan_.cuts, stage);
+      const double begin = std::max(free_[stage], there);
+      double idle = begin - free_[stage];
+      if (stage == 0) idle = encoding_.use(idle);
+      decoding_[stage] = std::max(0.0, decoding_[stage] - idle);
+      there = free_[stage] = begin + (stage > 0 || returns ? plan_.transfer_seconds : 0) + own;
+      slots_.own[stage].push_back(own);
+    }
+    back_.push_back(there);
+    schedule_.enter(entry);
+    finishers_.push_back(entry.last_half ? next_pass(entry.unit) : kNobody);
+    const bool comes_round = entry.last_half && finishers_.back() + 1 != static_cast<int>(stages_);
+    slots_.returns.push_back(comes_round);
+  }
+
+  /// Who finishes the unit, if that was its last pass.
+  int next_pass(std::uint64_t unit) {
+    if (++at_[unit] < passes_.size()) {
+      schedule_.set_halves(unit, passes_[at_[unit]]->slots);
+      return kNobody;
+    }
+    const int finisher = schedule_.next_finisher();
+    schedule_.leave(unit, finisher);
+    if (finisher + 1 == static_cast<int>(stages_)) decoding_.back() += work_.decode;
+    return finisher;
+  }
+
+  const UnitCost& work_;
+  const RingPlan& plan_;
+  const std::size_t stages_;
+  RingSchedule schedule_;
+  Encoding encoding_;
+  std::vector<const UnitCost::Pass*> passes_;
+  std::vector<std::size_t> at_;  // the pass that each unit is in
+  int next_ = 0;                 // unit
+  RingSlots slots_;
+  std::vector<int> finishers_;    // of a slot that is a unit's last: the stage that decodes; else kNobody
+  std::vector<double> back_;      // when each slot is done at the last stage
+  std::vector<double> free_;      // when each stage is
+  std::vector<double> decoding_;  // what each stage has left beside it
+};
 
 }  // namespace
 
-// Stages meet in the group that opens a beat: a stage waits for the one before it where a slot comes in, and for the
-// one behind it where a slot goes out. Encoding and decoding run while a stage waits; a prompt must be encoded before
-// its unit enters, and what each stage has left to decode at the end is a slot of its own.
 RingForecast forecast(const UnitCost& work, const RingPlan& plan) {
   RingForecast result;
-  const std::size_t stages = plan.cuts.size() - 1;
-  result.one_rank_seconds = plan.units * work.total();
-  if (plan.units == 0 || stages == 1) {
+  result.one_rank_seconds = plan.units == 0 ? 0 : plan.units * work.total() - work.encode;
+  if (plan.units == 0 || plan.cuts.size() == 2) {
     result.seconds = result.one_rank_seconds;
     return result;
   }
-  Beats beats = lay_out(work, plan);
-  const std::size_t slots = beats.admits.size(), last = stages - 1;
-  const auto full = [&](std::size_t stage, std::size_t slot) { return beats.own[stage][slot] >= 0; };
-  std::vector<double> ready(stages, 0), decoding(stages, 0);  // of each stage: its stream is free; left beside it
-  double encoding = 0;                                        // left beside the first stage
-  int admitted = 0;
-  for (std::size_t beat = 0; beat + 1 < slots + stages; ++beat) {
-    const std::vector<double> before = ready;
-    for (std::size_t stage = 0; stage < stages; ++stage) {
-      if (beat < stage || beat - stage >= slots) continue;
-      const std::size_t slot = beat - stage;
-      const int at = static_cast<int>(stage);
-      const bool in = (full(stage, slot) && (stage > 0 || slot >= stages)) || beats.rider(slot) >= at;
-      const bool out = slot > 0 && ((full(stage, slot - 1) && stage < last) || beats.rider(slot - 1) > at);
-      double start = before[stage];
-      if (in) start = std::max(start, before[stage > 0 ? stage - 1 : last]);
-      if (out) start = std::max(start, before[stage + 1]);
-      double idle = start - before[stage];
-      if (stage == 0) idle -= take(encoding, idle);
-      take(decoding[stage], idle);
-      if (in || out) start += plan.transfer_seconds;
-      if (stage == 0 && beats.admits[slot]) {
-        start += std::exchange(encoding, ++admitted < plan.units ? work.encode : 0);
-      }
-      ready[stage] = start + std::max(0.0, beats.own[stage][slot]);
-      if (beats.rider(slot) == at || (stage == last && beats.finishers[slot] == at)) decoding[stage] += work.decode;
-    }
-  }
-  for (std::size_t stage = 0; stage < stages; ++stage) {
-    beats.own[stage].resize(slots + stages, -1);
-    if (decoding[stage] > 0) beats.own[stage][slots + last - stage] = decoding[stage];  // one beat behind all others
-    result.seconds = std::max(result.seconds, ready[stage] + decoding[stage]);
-  }
-  result.loss = ring_loss(beats.own, result.seconds);
+  Ring ring(work, plan);
+  ring.run();
+  ring.report(result);
   return result;
 }
 

@@ -18,7 +18,7 @@ struct RingPlan {
 };
 
 struct RingForecast {
-  double seconds = 0;           // from the first entry to the last decode
+  double seconds = 0;           // from the first entry, behind the first encoding, to the last decode
   double one_rank_seconds = 0;  // the same work without a pipeline
   RingLoss loss;
   /// Of so many ranks, against one.

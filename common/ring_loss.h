@@ -8,15 +8,22 @@ namespace trireme {
 /// [stage][slot]; slot k is at stage s in beat k + s. Negative: nothing is in that slot.
 using SlotSeconds = std::vector<std::vector<double>>;
 
-/// Shares of stages x seconds. A beat lasts as long as its longest slot.
+struct RingSlots {
+  SlotSeconds own;
+  std::vector<bool> returns;  // of a slot: its state goes from the last stage to the first, for the slot `stages` later
+};
+
+/// Shares of stages x seconds. Were nothing between the stages, a slot would begin once its stage is free and the stage
+/// before is done with it (the first stage: once a state that comes back with it is there); a stage that sends waits
+/// for nobody.
 struct RingLoss {
-  double fill = 0;       // stages with nothing in their slot: at the start, at the end, between
-  double imbalance = 0;  // stages whose slot is shorter than the beat's longest
+  double fill = 0;       // stages that wait for a first slot, behind empty ones, or for the end
+  double imbalance = 0;  // stages that wait for a slot of a stage that took longer
   double transfer = 0;   // the rest: tensors on their way, and waits that no slot explains
   double sum() const { return fill + imbalance + transfer; }
 };
 
 /// `seconds`: from the first slot's begin to the last one's end.
-RingLoss ring_loss(const SlotSeconds& own, double seconds);
+RingLoss ring_loss(const RingSlots& ring, double seconds);
 
 }  // namespace trireme

@@ -50,7 +50,37 @@ TEST(RingForecast, CountsEncodingAndDecodingBesideTheRing) {
   const RingForecast ring = forecast(cost, {{0, 4, 8}, 4, {}, 0});
   EXPECT_GT(ring.seconds, 34) << "33 beats and the last decoding, and what the others take from slots";
   EXPECT_LT(ring.seconds, 33 + 4 + 1.5);
-  EXPECT_DOUBLE_EQ(ring.one_rank_seconds, 4 * 17.5);
+  EXPECT_DOUBLE_EQ(ring.one_rank_seconds, 4 * 17.5 - 0.5) << "the clock starts behind the first encoding";
+}
+
+TEST(RingForecast, EncodesTwoUnitsAheadWhileTheFirstStageIsIdle) {
+  UnitCost cost = even_cost(8);
+  cost.encode = 3;
+  const RingForecast idle = forecast(cost, {{0, 2, 8}, 6, {}, 0});
+  cost.encode = 0;
+  const RingForecast none = forecast(cost, {{0, 2, 8}, 6, {}, 0});
+  EXPECT_LT(idle.seconds, none.seconds + 3) << "the first unit goes on meanwhile, and later ones are encoded by then";
+  EXPECT_GT(idle.seconds, none.seconds);
+}
+
+// A stage that sends does not wait, so that slots of different length even out where nothing comes back in between.
+TEST(RingLoss, IsWhatNoOrderOfTheSlotsExplains) {
+  const RingLoss apart = ring_loss({{{1, 3, 1, 3}, {3, 1, 3, 1}}, {}}, 9);
+  EXPECT_DOUBLE_EQ(apart.fill * 18, 1 + 1) << "before the second stage's first slot, and behind the first one's last";
+  EXPECT_DOUBLE_EQ(apart.imbalance * 18, 0);
+  EXPECT_NEAR(apart.transfer, 0, 1e-12);
+  const RingLoss coupled = ring_loss({{{1, 3, 1, 3}, {3, 1, 3, 1}}, {true, true, true, true}}, 10);
+  EXPECT_DOUBLE_EQ(coupled.imbalance * 18, 0) << "slot 2 finds the state of slot 0 there";
+  EXPECT_DOUBLE_EQ(coupled.transfer * 20, 2);
+  const RingLoss uneven = ring_loss({{{1, 1, 1, 1}, {2, 2, 2, 2}}, {true, true, true, true}}, 9);
+  EXPECT_DOUBLE_EQ(uneven.imbalance * 18, 2) << "the first stage waits a second for slots 0 and 1 to come back";
+  EXPECT_DOUBLE_EQ(uneven.fill * 18, 1 + 3);
+}
+
+TEST(RingLoss, CountsWaitsBehindEmptySlotsAsFill) {
+  const RingLoss alone = ring_loss({{{1, -1, 1}, {1, -1, 1}}, {true, false, true}}, 4);
+  EXPECT_DOUBLE_EQ(alone.fill * 8, 4);
+  EXPECT_DOUBLE_EQ(alone.imbalance, 0);
 }
 
 TEST(RingForecast, StagesShareTheDecoding) {

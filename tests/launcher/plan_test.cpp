@@ -45,7 +45,7 @@ TEST_F(PlanTest, ListsEveryWayThatDividesTheRanksAndChoosesTheFastest) {
   EXPECT_THAT(to_text(plan), HasSubstr("choose parallel.stages: 1 (4 replicas)"));
   for (const Strategy& one : plan.all) {
     EXPECT_GT(one.efficiency, 0.85);
-    EXPECT_LE(one.efficiency, 1.0 + 1e-9);
+    EXPECT_LE(one.efficiency, 1.01) << "the first encoding of each replica is before its clock";
   }
   EXPECT_GT(plan.all[2].ring.loss.fill, plan.all[1].ring.loss.fill);
 }
@@ -113,14 +113,15 @@ TEST_F(PlanTest, TakesWhatAnEarlierRunMeasured) {
   summary(4 * 0.85);
   const PlanResult plan = make_plan(options(1));
   EXPECT_TRUE(plan.measured);
-  EXPECT_NEAR(plan.all[0].seconds, 32 * (0.85 + 0.02 + 0.04), 1e-6);
+  EXPECT_NEAR(plan.all[0].seconds, 32 * (0.85 + 0.02 + 0.04) - 0.02, 1e-6);
   summary(4 * 1.7);
-  EXPECT_NEAR(make_plan(options(1)).all[0].seconds, 32 * (1.7 + 0.02 + 0.04), 1e-6);
+  EXPECT_NEAR(make_plan(options(1)).all[0].seconds, 32 * (1.7 + 0.02 + 0.04) - 0.02, 1e-6);
   const auto json = nlohmann::json::parse(to_json(plan));
   EXPECT_EQ(json.at("best_stages"), 1);
-  EXPECT_NEAR(json.at("strategies").at(0).at("items_per_second").get<double>(), 1 / 0.91, 1e-6);
+  EXPECT_NEAR(json.at("strategies").at(0).at("items_per_second").get<double>(), 32 / (32 * 0.91 - 0.02), 1e-6);
   summary(4 * 0.85, 4 * 0.88);
-  EXPECT_NEAR(make_plan(options(1)).all[0].seconds, 32 * 0.88, 1e-6) << "half of the rest was done beside the steps";
+  EXPECT_NEAR(make_plan(options(1)).all[0].seconds, 32 * 0.88 - 0.01, 1e-6)
+      << "half of the rest was done beside the steps";
   summary(4 * 0.85, 4 * 0.84);
   EXPECT_NEAR(make_plan(options(1)).all[0].seconds, 32 * 0.85, 1e-6) << "all of it";
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "common/stage_split.h"
 
@@ -11,6 +12,7 @@ namespace trireme {
 MeasuredRing measure_ring(const std::vector<const RankReport*>& stages) {
   MeasuredRing ring;
   SlotSeconds own(stages.size());
+  std::map<std::pair<std::uint64_t, int>, std::size_t> last_halves;  // of a unit's passes: their slots
   std::vector<double> last_slot(stages.size(), 0), decoding(stages.size(), 0), ends(stages.size(), 0);
   double first = 0;
   bool any = false;
@@ -22,6 +24,8 @@ MeasuredRing measure_ring(const std::vector<const RankReport*>& stages) {
         const auto slot = static_cast<std::size_t>(span.slot);
         if (own[stage].size() <= slot) own[stage].resize(slot + 1, -1);
         own[stage][slot] = span.seconds;
+        std::size_t& last_half = last_halves[{span.unit, span.pass}];
+        last_half = std::max(last_half, slot);
         first = any ? std::min(first, span.begin) : span.begin;
         last_slot[stage] = std::max(last_slot[stage], end);
         any = true;
@@ -41,7 +45,9 @@ MeasuredRing measure_ring(const std::vector<const RankReport*>& stages) {
     if (left > 0) own[stage][slots + stages.size() - 1 - stage] = left;
   }
   ring.seconds = *std::max_element(ends.begin(), ends.end()) - first;
-  ring.loss = ring_loss(own, ring.seconds);
+  std::vector<bool> returns(slots, false);
+  for (const auto& [pass, slot] : last_halves) returns[slot] = true;
+  ring.loss = ring_loss({std::move(own), std::move(returns)}, ring.seconds);
   return ring;
 }
 

@@ -27,9 +27,9 @@ TEST(PipelineReport, NamesWhereTheTimeOfTwoStagesWent) {
   const std::vector<RankReport> ranks = two_stages();
   const MeasuredRing ring = measure_ring({&ranks[0], &ranks[1]});
   EXPECT_DOUBLE_EQ(ring.seconds, 5.5) << "from the first entry at 1 to the last decoding's end at 6.5";
-  // Beats of 1 (second stage empty), 2 (first stage has 1), 2 (first stage empty), 0.5 (decoding): 11 stage seconds.
-  EXPECT_DOUBLE_EQ(ring.loss.fill * 11, 1 + 2 + 0.5);
-  EXPECT_DOUBLE_EQ(ring.loss.imbalance * 11, 1);
+  // The second stage waits for its first slot, the first one from 3 on for the end: 11 stage seconds.
+  EXPECT_DOUBLE_EQ(ring.loss.fill * 11, 1 + 3.5);
+  EXPECT_DOUBLE_EQ(ring.loss.imbalance * 11, 0);
   EXPECT_NEAR(ring.loss.transfer, 0, 1e-12);
   EXPECT_DOUBLE_EQ(work_seconds(ranks), 5.5);
   EXPECT_DOUBLE_EQ(mean_latency(ranks), ((4 - 0.5) + (6.5 - 2)) / 2);
