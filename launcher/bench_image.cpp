@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <functional>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "common/checkpoint.h"
 #include "common/cost_model.h"
@@ -148,21 +151,30 @@ void bench_one(const Bench& bench) {
   say(options, to_line(row));
 }
 
+double rate_of_one(const Bench& bench, const std::string& name, int gpu) {
+  const Ran ran = run_job(bench, name + std::to_string(gpu), 1, bench.options.alone_images, gpu, {});
+  const double rate = 1 / image_pace(ran.run, ran.readings).seconds_an_image;
+  std::fprintf(stderr, "GPU %d %s: %.4f images/s\n", gpu, name.c_str(), rate);
+  return rate;
+}
+
 void bench_scale(const Bench& bench) {
   const Options& options = bench.options;
   const int most = *std::max_element(options.gpus.begin(), options.gpus.end());
-  std::vector<double> alone;
+  std::vector<double> alone, at_once;
+  for (int gpu = 0; gpu < most; ++gpu) alone.push_back(rate_of_one(bench, "alone", gpu));
+  std::vector<std::future<double>> running;
   for (int gpu = 0; gpu < most; ++gpu) {
-    const Ran ran = run_job(bench, "gpu" + std::to_string(gpu), 1, options.alone_images, gpu, {});
-    alone.push_back(1 / image_pace(ran.run, ran.readings).seconds_an_image);
-    std::fprintf(stderr, "GPU %d alone: %.4f images/s\n", gpu, alone.back());
+    running.push_back(std::async(std::launch::async, rate_of_one, std::cref(bench), "at_once", gpu));
   }
+  for (auto& one : running) at_once.push_back(one.get());
   say(options, "\n" + scale_table_head());
   for (const int gpus : options.gpus) {
     const Ran ran = run_job(bench, "n" + std::to_string(gpus), gpus, gpus * options.images, -1, {});
-    ScaleRow row{gpus, image_pace(ran.run, ran.readings), 0};
-    for (int gpu = 0; gpu < gpus; ++gpu) row.alone += alone[static_cast<std::size_t>(gpu)];
-    say(options, to_line(row));
+    const auto sum = [&](const std::vector<double>& rates) {
+      return std::accumulate(rates.begin(), rates.begin() + gpus, 0.0);
+    };
+    say(options, to_line(ScaleRow{gpus, image_pace(ran.run, ran.readings), sum(alone), sum(at_once)}));
   }
 }
 
@@ -202,14 +214,16 @@ std::string to_line(const ImageRow& row) {
 }
 
 std::string scale_table_head() {
-  return "| GPUs | images | images/s | sum of each GPU alone | efficiency | MHz | W |\n"
-         "|---:|---:|---:|---:|---:|---:|---:|\n";
+  return "| GPUs | images | images/s | sum of each GPU alone | efficiency | sum of jobs of one GPU at once | "
+         "efficiency | MHz "
+         "| W |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
 }
 
 std::string to_line(const ScaleRow& row) {
   const auto& gpu = row.pace.gpu;
-  return print("| %d | %d | %.4f | %.4f | %.3f | %s | %s |\n", row.gpus, row.pace.images, row.pace.images_a_second,
-               row.alone, row.pace.images_a_second / row.alone,
+  return print("| %d | %d | %.4f | %.4f | %.3f | %.4f | %.3f | %s | %s |\n", row.gpus, row.pace.images,
+               row.pace.images_a_second, row.alone, row.pace.images_a_second / row.alone, row.at_once,
+               row.pace.images_a_second / row.at_once,
                number("%.0f", gpu ? std::optional(gpu->sm_mhz) : std::nullopt).c_str(),
                number("%.0f", gpu ? std::optional(gpu->watts) : std::nullopt).c_str());
 }

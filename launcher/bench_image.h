@@ -20,11 +20,12 @@ struct ImageRow {
 std::string image_table_head();
 std::string to_line(const ImageRow& row);
 
-/// Several GPUs beside what each does alone.
+/// Several GPUs in one job beside the sums of what each does in a job of its own: one after the other, and all at once,
+/// when the GPUs are as hot as in the one job.
 struct ScaleRow {
   int gpus = 1;
   ImagePace pace;
-  double alone = 0;  // images a second, the sum over these GPUs
+  double alone = 0, at_once = 0;  // images a second
 };
 std::string scale_table_head();
 std::string to_line(const ScaleRow& row);

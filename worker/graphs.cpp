@@ -78,23 +78,24 @@ at::Tensor Graphs::run(const std::string& key, const std::vector<at::Tensor>& in
     graphs_.splice(graphs_.begin(), graphs_, found);
     Graph& graph = *found->second;
     for (std::size_t i = 0; i < inputs.size(); ++i) graph.inputs[i].copy_(inputs[i]);
-  } else if (on_) {
-    try {
-      const double start = steady_seconds();
-      graphs_.emplace_front(key, capture(inputs, body));
-      keep_most();
-      log::info("CUDA graph captured",
-                {{"of", key}, {"milliseconds", 1e3 * (steady_seconds() - start)}, {"pool_bytes", pool_->bytes}});
-    } catch (const c10::Error& e) {
-      on_ = false;
-      log::warning("CUDA graphs are off from here on: capturing failed",
-                   {{"of", key}, {"because", e.what_without_backtrace()}});
-    }
+    graph.graph.replay();
+    return graph.output.clone();
   }
-  if (graphs_.empty() || graphs_.front().first != key) return body(inputs);
-  Graph& graph = *graphs_.front().second;
-  graph.graph.replay();
-  return graph.output.clone();
+  // Run before it is captured: handles and kernels that are made on first use can't be made while capturing.
+  at::Tensor made = body(inputs);
+  if (!on_) return made;
+  try {
+    const double start = steady_seconds();
+    graphs_.emplace_front(key, capture(inputs, body));
+    keep_most();
+    log::info("CUDA graph captured",
+              {{"of", key}, {"milliseconds", 1e3 * (steady_seconds() - start)}, {"pool_bytes", pool_->bytes}});
+  } catch (const c10::Error& e) {
+    on_ = false;
+    log::warning("CUDA graphs are off from here on: capturing failed",
+                 {{"of", key}, {"because", e.what_without_backtrace()}});
+  }
+  return made;
 }
 
 void Graphs::keep_most() {

@@ -29,7 +29,8 @@ class Graphs {
   /// `body` must launch the same for the same key, read only the model's weights and what it is given, and neither wait
   /// for the device nor copy from the host.
   using Body = std::function<at::Tensor(const std::vector<at::Tensor>& inputs)>;
-  /// body(inputs), in stream order; a tensor of its own. The first call of a key takes some milliseconds of host time.
+  /// body(inputs), in stream order; a tensor of its own. The first call of a key runs the body and then captures it,
+  /// which takes some milliseconds of host time; later ones replay it.
   at::Tensor run(const std::string& key, const std::vector<at::Tensor>& inputs, const Body& body);
 
   /// Device memory that the graphs hold.

@@ -174,21 +174,22 @@ def row(args, pipe, parts, draw, how, size, batch, prompts, device):
         torch.cuda.reset_peak_memory_stats()
     units = max(3, -(-args.images // batch))
     since, wall, made = 0, [], []
+    warm_up = max(args.warm_up, units)  # the very texts, so that no length of a caption is compiled while it is measured
     with tempfile.TemporaryDirectory() as folder:
-        for unit in range(args.warm_up + units):
-            if unit == args.warm_up:
+        for unit in [*range(-warm_up, 0), *range(units)]:
+            if unit == 0:
                 since = time.perf_counter()
             start = time.perf_counter()
-            texts = [prompts[(unit * batch + i) % len(prompts)] for i in range(batch)]
-            noise = [torch.Generator("cpu").manual_seed(unit * batch + i) for i in range(batch)]
+            texts = [prompts[(unit % units * batch + i) % len(prompts)] for i in range(batch)]
+            noise = [torch.Generator("cpu").manual_seed(unit % units * batch + i) for i in range(batch)]
             pictures = pipe(texts, height=size, width=size, num_inference_steps=args.steps, guidance_scale=0.0, generator=noise).images
             done = time.perf_counter()
             for i, picture in enumerate(pictures):
-                picture.save(f"{folder}/{unit * batch + i}.png")
+                picture.save(f"{folder}/{unit % units * batch + i}.png")
             if cuda:
                 torch.cuda.synchronize()
             spans = parts.take()
-            if unit >= args.warm_up:
+            if unit >= 0:
                 wall.append(done - start)
                 made.append(spans)
     seconds = (time.perf_counter() - since) / (units * batch)
@@ -217,7 +218,7 @@ def scale_rows(args, device, dtype):
         return pipe(prompts[i % len(prompts)], height=size, width=size, num_inference_steps=args.steps, guidance_scale=0.0,
                     generator=torch.Generator("cpu").manual_seed(i)).images[0]
 
-    for i in range(args.warm_up):
+    for i in range(max(args.warm_up, min(16, args.scale))):  # those that are measured alone
         generate(i)
     alone = []
     for turn in range(world):  # each GPU by itself, one after the other
@@ -282,7 +283,7 @@ def main():
     parser.add_argument("--batch-size-limit", type=int, default=8192, help="largest size of batches above 1")
     parser.add_argument("--images", type=int, default=12)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--warm-up", type=int, default=2, help="units that do not count")
+    parser.add_argument("--warm-up", type=int, default=2, help="units that do not count, at least; as many as count")
     parser.add_argument("--scale", type=int, default=0, help="images a GPU, under torchrun")
     parser.add_argument("--newbie", type=int, default=0, help="size of the picture of a NewBie-shaped forward")
     parser.add_argument("--newbie-layers", type=int, default=36)

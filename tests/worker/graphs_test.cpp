@@ -19,7 +19,7 @@ class GraphsTest : public testing::Test {
     device::configure(device_, {});
     guard_.emplace(device_, /*high_priority=*/false);
   }
-  at::Tensor noise(std::int64_t rows) const { return at::randn({rows, 64}, at::TensorOptions(device_)); }
+  at::Tensor noise(std::int64_t rows) const { return at::randn({rows, 64}).to(device_); }
 
   at::Device device_{at::kCUDA, 0};
   std::optional<device::StreamGuard> guard_;
@@ -51,7 +51,7 @@ TEST_F(GraphsTest, ReplaysWithTheBitsOfTheBodyOnNewInputs) {
     expected.push_back(body_(inputs));
   }
   for (std::size_t i = 0; i < made.size(); ++i) EXPECT_TRUE(at::equal(made[i], expected[i]));
-  EXPECT_EQ(bodies_, 6) << "captured once";
+  EXPECT_EQ(bodies_, 5 + 2) << "run once, then captured once";
   EXPECT_GT(graphs.bytes(), 0u);
 }
 
@@ -66,9 +66,9 @@ TEST_F(GraphsTest, KeepsThoseUsedLast) {
     bodies_ = counted;
   };
   for (const std::int64_t rows : {1, 2, 1, 3, 1}) run(rows);
-  EXPECT_EQ(bodies_, 3);
+  EXPECT_EQ(bodies_, 2 * 3);
   run(2);  // had to go for 3
-  EXPECT_EQ(bodies_, 4);
+  EXPECT_EQ(bodies_, 2 * 4);
 }
 
 TEST_F(GraphsTest, WhatCanNotBeCapturedRunsAsItIs) {
@@ -76,8 +76,7 @@ TEST_F(GraphsTest, WhatCanNotBeCapturedRunsAsItIs) {
   const at::Tensor x = noise(4);
   const auto waits = [](const std::vector<at::Tensor>& in) { return in[0] * in[0].sum().item<float>(); };
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(graphs.run("waits", {x}, waits), waits({x})));
-  EXPECT_FALSE(graphs.wants("other"));
-  EXPECT_FALSE(graphs.wants("other"));
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(graphs.wants("other"));
   const at::Tensor after = noise(8);
   device::synchronize(device_);
   EXPECT_TRUE(at::equal(after + 1, after + 1));
