@@ -164,7 +164,9 @@ std::string gantt_svg(const Gantt& gantt) {
   double top = gantt.kinds.empty() ? 8 : 34;
   for (const GanttRow& row : gantt.rows) {
     std::vector<Bar> bars = row.bars;
-    std::stable_sort(bars.begin(), bars.end(), [](const Bar& a, const Bar& b) { return a.begin < b.begin; });
+    // Of those that begin in one pixel the longest first: the upper line is that of the work all else runs beside.
+    const auto order = [pixel](const Bar& b) { return std::make_pair(std::floor(b.begin / pixel), -b.seconds); };
+    std::stable_sort(bars.begin(), bars.end(), [&](const Bar& a, const Bar& b) { return order(a) < order(b); });
     const std::vector<std::size_t> lines = lines_of(bars);
     std::size_t most = 0;
     bool thin = false;

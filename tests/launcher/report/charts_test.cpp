@@ -52,6 +52,13 @@ TEST(Charts, BarsThatOverlapAreAllToBeSeen) {
   EXPECT_THAT(svg, HasSubstr("y=\"30.0\""));
 }
 
+TEST(Charts, OfBarsThatBeginTogetherTheLongestIsAbove) {
+  const std::string svg =
+      gantt_svg({"t", {}, {{"r", {{2, 1, "decode", "a", "", false}, {2.001, 6, "denoise", "b", "", false}}}}, 10});
+  EXPECT_LT(svg.find("class=\"denoise\""), svg.find("class=\"decode\""));
+  EXPECT_LT(svg.find("y=\"8.0\""), svg.find("y=\"30.0\""));
+}
+
 TEST(Charts, AHundredThousandBarsMakeNoLargerFigureThanAThousandPixels) {
   GanttRow row{"r", {}};
   for (int i = 0; i < 100'000; ++i) row.bars.push_back({i * 1e-4, 1e-4, "slot", "x", "", false});
