@@ -62,7 +62,7 @@ void GpuSampler::ask_in_turn() {
   for (Turn& turn : turns_) {
     if (turn.asked == sample_) continue;
     if (turn.dear() && turn.due > sample_) break;
-    // What is cheap may borrow from the next sample; what is dear may when it is first, so that it has its turn.
+    // Cheap ones may borrow from the next sample. Dear ones need no more than half a budget, or some had never a turn.
     const double needed = turn.dear() ? std::min(turn.cost, kBudget / 2) : turn.cost - kBudget;
     if (needed <= credit_) credit_ -= ask(turn);
   }
