@@ -17,7 +17,7 @@ struct Entry {
   std::int64_t pixels;
   int pictures;
 };
-constexpr std::array<Entry, 1> kTable{{{"H200", 256 * 256, 1}}};
+constexpr std::array<Entry, 1> kTable{{{"H200", 256 * 256, 4}}};
 
 int enough(std::size_t items, std::size_t most) {
   return static_cast<int>(std::clamp<std::size_t>(items / kEnoughUnits, 1, most));

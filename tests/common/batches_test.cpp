@@ -63,12 +63,15 @@ TEST(Batches, PicturesShareAUnitOnlyWithTheirLike) {
   EXPECT_EQ(places, (std::vector<std::vector<std::uint64_t>>{{0, 1}, {2}, {3}, {4}, {5}, {6, 7}}));
 }
 
-TEST(Batches, AutoIsLargeForTextOnAGpuWithEnoughToDo) {
+TEST(Batches, AutoIsLargeOnAGpuForTextAndSmallPicturesWithEnoughToDo) {
   Job job;
   SamplingDefaults text, pictures;
   text.makes = Makes::text;
+  int size = 1024;
   const auto most = [&](const SamplingDefaults& defaults, const char* device, std::size_t count) {
-    return choose_batches(job, defaults, device, items(count)).most;
+    std::vector<Item> all = items(count);
+    for (Item& item : all) item.width = item.height = size;
+    return choose_batches(job, defaults, device, all).most;
   };
   EXPECT_EQ(most(pictures, "NVIDIA H200", 10'000), 1);
   EXPECT_EQ(most(text, "cpu", 10'000), 1);
@@ -76,6 +79,13 @@ TEST(Batches, AutoIsLargeForTextOnAGpuWithEnoughToDo) {
   EXPECT_EQ(most(text, "NVIDIA A100", 128), 4);
   EXPECT_EQ(most(text, "NVIDIA H200", 3), 1);
   EXPECT_EQ(most(text, "NVIDIA H200", 0), 1);
+  pictures.batches = true;
+  EXPECT_EQ(most(pictures, "NVIDIA H200", 10'000), 1) << "of 1024 x 1024";
+  size = 256;
+  EXPECT_EQ(most(pictures, "NVIDIA H200", 10'000), 4);
+  EXPECT_EQ(most(pictures, "NVIDIA H200", 64), 2) << "32 units to share";
+  EXPECT_EQ(most(pictures, "NVIDIA A100", 10'000), 1) << "not measured";
+  EXPECT_EQ(most(pictures, "cpu", 10'000), 1);
   job.dispatch.batch = 5;
   EXPECT_EQ(most(text, "cpu", 3), 5);
   EXPECT_EQ(most(pictures, "cpu", 3), 5);
