@@ -15,12 +15,12 @@ class Encoding {
  public:
   Encoding(double of_a_unit, int units) : of_a_unit_(of_a_unit), units_(units), done_(of_a_unit) {}
 
-  /// In so much idle time; returns what is left of it.
-  double use(double idle) {
+  /// In so much time; returns what is left of it.
+  double use(double seconds) {
     const double most = std::min(units_, admitted_ + kPreparedAhead) * of_a_unit_;
-    const double used = std::clamp(most - done_, 0.0, idle);
+    const double used = std::clamp(most - done_, 0.0, seconds);
     done_ += used;
-    return idle - used;
+    return seconds - used;
   }
   /// Of the next unit.
   double missing() const { return std::max(0.0, (admitted_ + 1) * of_a_unit_ - done_); }
@@ -39,7 +39,8 @@ class Encoding {
 
 /// The ring, slot by slot as stage 0 gives them. A slot begins at a stage once the stage is free and the one before it
 /// is done with it, at the first stage once a state that comes back with it is there; what goes out waits in the
-/// carrier's buffers. Encoding and decoding run while a stage waits.
+/// carrier's buffers. Encoding and decoding run while a stage waits; encoding takes from its slots what is left, as
+/// much time as they.
 class Ring {
  public:
   Ring(const UnitCost& work, const RingPlan& plan)
@@ -112,10 +113,13 @@ class Ring {
     const bool returns = slot >= stages_ && slots_.returns[slot - stages_];
     double there = returns ? back_[slot - stages_] : 0;
     for (std::size_t stage = 0; stage < stages_; ++stage) {
-      const double own = slot_seconds(work_, pass, plan_.cuts, stage);
+      double own = slot_seconds(work_, pass, plan_.cuts, stage);
       const double begin = std::max(free_[stage], there);
       double idle = begin - free_[stage];
-      if (stage == 0) idle = encoding_.use(idle);
+      if (stage == 0) {
+        idle = encoding_.use(idle);
+        own += own - encoding_.use(own);
+      }
       decoding_[stage] = std::max(0.0, decoding_[stage] - idle);
       there = free_[stage] = begin + (stage > 0 || returns ? plan_.transfer_seconds : 0) + own;
       slots_.own[stage].push_back(own);
