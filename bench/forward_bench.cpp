@@ -1,6 +1,6 @@
 // One forward of each network at its exact shapes with random weights, on a hot card, beside its floor: the products
 // and attention alone, back to back, measured in the same call. forward_bench [--networks a,b] [--warm 3] [--profile]
-// [--fp8]
+// [--fp8] [--stacked]
 // `--shapes DIR` with tiny copies of the configurations tries the program out on a CPU.
 
 #include <ATen/ATen.h>
@@ -15,6 +15,7 @@
 #include "bench/gpu_timing.h"
 #include "common/errors.h"
 #include "worker/device.h"
+#include "worker/kernels/gated_product.h"
 #include "worker/models/newbie_image/transformer.h"
 #include "worker/models/z_image/transformer.h"
 #include "worker/nn/attention.h"
@@ -24,6 +25,7 @@
 #include "worker/vision/autoencoder_kl.h"
 #include "worker/weights/fp8.h"
 #include "worker/weights/loader.h"
+#include "worker/weights/pairs.h"
 
 namespace trireme::bench {
 namespace {
@@ -33,7 +35,7 @@ struct Options {
   std::string shapes = "bench/shapes";
   double warm = 3;
   int repeats = 30;
-  bool profile = false, fp8 = false;
+  bool profile = false, fp8 = false, stacked = false;
 };
 
 struct Setting {
@@ -92,7 +94,11 @@ void fill(const Setting& s, const char* part, const std::function<void(Parameter
   PartParameters wanted;
   want(wanted[part]);
   make_dummy_weights(wanted, s.dtype, s.device);
-  if (s.options.fp8) hold_in_fp8(wanted);
+  if (s.options.fp8) {
+    hold_in_fp8(wanted);
+  } else if (!s.options.stacked && kernels::has_gated_product(s.device, s.dtype)) {
+    put_in_pairs(wanted, s.device);
+  }
 }
 
 Network z_image_network(const Setting& s, std::int64_t side) {
@@ -246,6 +252,7 @@ int main(int argc, char** argv) {
   app.add_option("--repeats", options.repeats);
   app.add_flag("--profile", options.profile, "the kernels of each forward by time, through CUPTI");
   app.add_flag("--fp8", options.fp8, "transformers as with model.dtype: fp8; floors stay bfloat16");
+  app.add_flag("--stacked", options.stacked, "gates behind their products, as where the GPU has no kernel for both");
   CLI11_PARSE(app, argc, argv);
   trireme::bench::run(options);
 }

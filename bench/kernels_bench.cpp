@@ -1,6 +1,6 @@
 // What the kernels in worker/kernels reach, at the shapes of Z-Image at 1024 x 1024: kernels_bench [--small]
 // Each beside the same work in plain ATen. Bytes are the least that must move: inputs once, outputs once. Buffers take
-// turns, so that the L2 cache does not hold them. `--small` tries the program out.
+// turns, so that the L2 cache does not hold them. `--small` tries the program out, `--products` makes the last table.
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -15,6 +15,7 @@
 #include "worker/kernels/decode.h"
 #include "worker/kernels/fp8.h"
 #include "worker/kernels/gate.h"
+#include "worker/kernels/gated_product.h"
 #include "worker/kernels/group_norm.h"
 #include "worker/kernels/norm.h"
 #include "worker/kernels/pixels.h"
@@ -244,17 +245,58 @@ void attention_rows(Table& table) {
   }
 }
 
-void run(bool small) {
+/// A feed-forward's product with its gate, beside cuBLAS's and the kernel behind it; the first four shapes are those of
+/// Z-Image at 1024 x 1024 and 512 x 512, NewBie-image, and Z-Image's caption.
+void gated_product_rows(Table& table) {
+  using namespace kernels;
+  struct Shape {
+    std::int64_t rows, dim, in;
+  };
+  const bool ours = has_gated_product(table.device(), at::kBFloat16);
+  std::printf(
+      "\n| product with gate: rows, width, in | by | hot ms | TFLOP/s | MHz | product, silu times ms | times |\n"
+      "|---|---|---:|---:|---:|---:|---:|\n");
+  for (const Shape& s :
+       {Shape{4224, 10240, 3840}, Shape{1152, 10240, 3840}, Shape{4352, 9216, 2304}, Shape{128, 10240, 3840},
+        Shape{384, 10240, 3840}, Shape{4608, 10240, 3840}, Shape{8448, 10240, 3840}, Shape{16896, 10240, 3840}}) {
+    const std::int64_t rows = table.size(s.rows);
+    const std::vector<at::Tensor> x = table.tensors({rows, s.in});
+    std::vector<at::Tensor> stacked, ordered;
+    for (int i = 0; i < 2; ++i) {
+      stacked.push_back(at::randn({2 * s.dim, s.in}, table.options()) * 0.02);
+      ordered.push_back(in_pairs(stacked.back()));
+    }
+    const auto hot = [&](const Table::Work& work) {
+      return time_hot(table.device(), {/*warm_seconds=*/0.5, /*repeats=*/20, /*graph=*/true}, [&] {
+        for (int i = 0; i < kCalls; ++i) work(i);
+      });
+    };
+    const Timing fused = hot([&](int i) { gated_product(x[i % kTurns], ordered[i % 2]); });
+    const Timing apart = hot([&](int i) {
+      const at::Tensor both = at::linear(x[i % kTurns], stacked[i % 2]);
+      silu_mul(both.narrow(1, 0, s.dim), both.narrow(1, s.dim, s.dim));
+    });
+    const double operations = 4.0 * kCalls * static_cast<double>(rows * s.dim * s.in);
+    std::printf("| %lld, %lld, %lld | %s | %.4f | %.0f | %.0f | %.4f | %.3f |\n", static_cast<long long>(rows),
+                static_cast<long long>(s.dim), static_cast<long long>(s.in), ours ? "CUTLASS" : "plain ATen",
+                fused.ms / kCalls, operations / fused.ms / 1e9, fused.sm_mhz, apart.ms / kCalls, apart.ms / fused.ms);
+    std::fflush(stdout);
+  }
+}
+
+void run(bool small, bool products) {
   const c10::InferenceMode no_autograd;
   const at::Device device = device::choose(0);
   device::configure(device, {1, 0.9});
   const device::StreamGuard stream(device, /*high_priority=*/false);
   Table table(device, small);
+  if (products) return gated_product_rows(table);
   rows_of_norms(table);
   rows_of_feed_forward(table);
   rows_of_heads_and_scores(table);
   rows_of_pixels(table);
   attention_rows(table);
+  gated_product_rows(table);
 }
 
 }  // namespace
@@ -262,8 +304,9 @@ void run(bool small) {
 
 int main(int argc, char** argv) {
   CLI::App app("the kernels beside plain ATen");
-  bool small = false;
+  bool small = false, products = false;
   app.add_flag("--small", small, "a 64th of the rows");
+  app.add_flag("--products", products, "the products with their gate alone");
   CLI11_PARSE(app, argc, argv);
-  trireme::bench::run(small);
+  trireme::bench::run(small, products);
 }

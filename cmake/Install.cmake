@@ -9,6 +9,7 @@ install(TARGETS trireme trireme-worker RUNTIME DESTINATION ${CMAKE_INSTALL_BINDI
 install(DIRECTORY configs models DESTINATION ${CMAKE_INSTALL_DATADIR}/trireme)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(FILES LICENSE NOTICE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY packaging/licenses DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES packaging/modulefile DESTINATION ${CMAKE_INSTALL_DATADIR}/modulefiles/trireme RENAME ${PROJECT_VERSION})
 
 # The job scripts that ship look for the program in the build; installed ones find it on the PATH.

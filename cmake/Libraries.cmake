@@ -37,3 +37,4 @@ endif()
 
 find_package(MPI REQUIRED COMPONENTS C)
 include(Torch)
+include(Cutlass)

@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "worker/kernels/gated_product.h"
+
 namespace trireme {
 namespace {
 
@@ -94,6 +96,7 @@ std::vector<LibraryVersion> library_versions() {
           cuda_driver(),
           nccl_version(),
           mpi_version(),
+          {"CUTLASS", kernels::cutlass_version_text(), ""},
           {"libpng", PNG_LIBPNG_VER_STRING, png_get_libpng_ver(nullptr)},
           {"zlib", ZLIB_VERSION, zlibVersion()},
           jpeg_version(),

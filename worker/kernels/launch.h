@@ -101,6 +101,20 @@ struct SiluMulLaunch {
 };
 cudaError_t launch_silu_mul(Element element, const SiluMulLaunch& args, cudaStream_t stream);
 
+/// Of builds with CUTLASS, on capability 9.0; else cudaErrorNotSupported.
+struct GatedProductLaunch {
+  const void* x;       // [rows, in] bfloat16
+  const void* weight;  // [2 * dim, in], its rows as pair_order.h says
+  void* out;           // [rows, dim]
+  int rows, dim, in;   // dim: a multiple of 32, in: of 8
+  int multiprocessors;
+  bool in_twos;          // two neighbouring tiles of a row of tiles share what they read of x
+  int columns_together;  // of tiles, walked down side by side: 1, 2, 4 or 8
+};
+cudaError_t launch_gated_product(const GatedProductLaunch& args, cudaStream_t stream);
+/// "": the build is without it.
+const char* cutlass_version();
+
 struct QuantiseRowsLaunch {
   const void *a, *b;  // [rows, dim]: of a, or with b of silu(a) * b
   void* values;       // [rows, dim] float8_e4m3

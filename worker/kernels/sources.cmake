@@ -6,6 +6,7 @@ target_sources(trireme_worker_core PRIVATE
   kernels/fp8.cu
   kernels/gate.cpp
   kernels/gate.cu
+  kernels/gated_product.cpp
   kernels/group_norm.cpp
   kernels/group_norm.cu
   kernels/norm.cpp
@@ -16,3 +17,14 @@ target_sources(trireme_worker_core PRIVATE
   kernels/rope.cu
   kernels/softmax.cpp
   kernels/softmax.cu)
+
+# For one architecture and with headers of its own.
+if(TARGET trireme_cutlass)
+  add_library(trireme_gated_product OBJECT kernels/gated_product.cu)
+  set_target_properties(trireme_gated_product PROPERTIES CUDA_ARCHITECTURES 90a-real)
+  target_compile_options(trireme_gated_product PRIVATE --expt-relaxed-constexpr)
+  target_link_libraries(trireme_gated_product PRIVATE trireme_options trireme_cuda trireme_cutlass)
+  target_sources(trireme_worker_core PRIVATE $<TARGET_OBJECTS:trireme_gated_product>)
+else()
+  target_sources(trireme_worker_core PRIVATE kernels/no_gated_product.cpp)
+endif()

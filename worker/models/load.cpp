@@ -4,9 +4,11 @@
 
 #include "common/host.h"
 #include "common/steady_clock.h"
+#include "worker/kernels/gated_product.h"
 #include "worker/models/room.h"
 #include "worker/weights/fp8.h"
 #include "worker/weights/node_cache.h"
+#include "worker/weights/pairs.h"
 
 namespace trireme {
 namespace {
@@ -48,7 +50,11 @@ LoadedModel load_model(const ModelSource& source, const ModelSettings& settings,
   } else if (!family.starts_with("fake")) {
     loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress, load);
   }
-  if (model.dtype == "fp8") loaded.report.bytes_kept -= hold_in_fp8(wanted);
+  if (model.dtype == "fp8") {
+    loaded.report.bytes_kept -= hold_in_fp8(wanted);
+  } else if (kernels::has_gated_product(settings.device, settings.dtype)) {
+    put_in_pairs(wanted, settings.device);
+  }
   loaded.report.cache_seconds = cache_seconds;
   loaded.report.files_seconds = build - start - cache_seconds;
   loaded.report.build_seconds = built - build;

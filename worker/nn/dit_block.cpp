@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "worker/kernels/decode.h"
+#include "worker/kernels/gated_product.h"
 #include "worker/kernels/norm.h"
 #include "worker/kernels/rope.h"
 #include "worker/nn/attention.h"
@@ -39,6 +40,7 @@ void DitBlock::want(Parameters& parameters, const std::string& prefix, const Dit
                      dim, Bias::none);
     w2_.want(parameters, prefix + names.w2, dim, config.feed_forward, Bias::none);
     for (Linear* product : {&w13_, &w2_}) product->allow_fp8(parameters);
+    w13_.allow_pairs(parameters);
     parameters.want(prefix + names.ffn_norm1 + ".weight", {dim}, &ffn_norm1_);
     parameters.want(prefix + names.ffn_norm2 + ".weight", {dim}, &ffn_norm2_);
   }
@@ -69,6 +71,13 @@ at::Tensor DitBlock::attend(const at::Tensor& x, const RopeTable& rope, const Di
   return to_out_(at::cat(outs));
 }
 
+at::Tensor DitBlock::feed_forward(const at::Tensor& x) const {
+  if (w13_.in_pairs) return w2_(kernels::gated_product(x, w13_.weight));
+  const at::Tensor both = w13_(x);
+  const std::int64_t dim = both.size(1) / 2;
+  return w2_.of_silu_mul(both.narrow(1, 0, dim), both.narrow(1, dim, dim));
+}
+
 at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
                                 const DitBlockConfig& config, LayerPart part, const Pictures* pictures) const {
   kernels::RowFactor scale_msa, gate_msa, scale_mlp, gate_mlp;
@@ -90,10 +99,7 @@ at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, cons
   } else {
     middle.norm = kernels::rms_norm(x, ffn_norm1_, eps, scale_mlp);
   }
-  const at::Tensor both = w13_(middle.norm);
-  const at::Tensor fed =
-      w2_.of_silu_mul(both.narrow(1, 0, config.feed_forward), both.narrow(1, config.feed_forward, config.feed_forward));
-  return kernels::add_norm(middle.sum, fed, {ffn_norm2_, gate_mlp}, eps);
+  return kernels::add_norm(middle.sum, feed_forward(middle.norm), {ffn_norm2_, gate_mlp}, eps);
 }
 
 }  // namespace trireme::nn

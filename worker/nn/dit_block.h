@@ -54,6 +54,7 @@ class DitBlock {
                       const DitBlockNames& names);
   at::Tensor attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config,
                     const Pictures* pictures) const;
+  at::Tensor feed_forward(const at::Tensor& x) const;
 
   Linear qkv_, to_out_, w13_, w2_, modulation_;  // q, k and v, and w1 and w3, are one product each
   at::Tensor norm_q_, norm_k_, attention_norm1_, attention_norm2_, ffn_norm1_, ffn_norm2_;

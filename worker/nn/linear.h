@@ -17,6 +17,7 @@ enum class Bias { none, present };
 struct Linear {
   at::Tensor weight, bias;  // [out, in] (a file may hold it as a 1x1 convolution, [out, in, 1, 1]); [out] or undefined
   at::Tensor scales;        // [out, 1], of a weight in float8; else undefined
+  bool in_pairs = false;    // the weight is two layers' of a gate, in the order of kernels/gated_product.h
 
   /// `name` without ".weight" or ".bias".
   void want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in, Bias bias);
@@ -30,7 +31,9 @@ struct Linear {
                    std::int64_t multiple = 1);
   /// The product may be one of float8 where model.dtype says so: only what takes many rows at a time gains by it.
   void allow_fp8(Parameters& parameters) { parameters.allow_fp8(&weight, &scales); }
-  /// x [.., in] -> [.., out]; in float8: x [rows, in]
+  /// Of two layers joined, the halves of a gate: where `in_pairs` is true, gated_product takes their weight.
+  void allow_pairs(Parameters& parameters) { parameters.allow_pairs(&weight, &in_pairs); }
+  /// x [.., in] -> [.., out]; in float8: x [rows, in]. Not of a weight in pairs.
   at::Tensor operator()(const at::Tensor& x) const;
   /// Of silu(a) * b [rows, in]: how a feed-forward ends.
   at::Tensor of_silu_mul(const at::Tensor& a, const at::Tensor& b) const;

@@ -65,15 +65,24 @@ class Parameters {
   struct Fp8 {
     at::Tensor *slot, *scales;
   };
+  /// The slot holds w1's rows and then w3's of a gated feed-forward: they may be put in the order that one kernel for
+  /// both products wants (weights/pairs.h). Then `in_pairs` becomes true.
+  void allow_pairs(at::Tensor* slot, bool* in_pairs) { pairs_.push_back({slot, in_pairs}); }
+  struct Pairs {
+    at::Tensor* slot;
+    bool* in_pairs;
+  };
 
   const std::vector<Want>& wants() const { return wants_; }
   const std::vector<Fp8>& fp8() const { return fp8_; }
+  const std::vector<Pairs>& pairs() const { return pairs_; }
   const std::vector<Skip>& skips() const { return skips_; }
 
  private:
   std::vector<Want> wants_;
   std::vector<Skip> skips_;
   std::vector<Fp8> fp8_;
+  std::vector<Pairs> pairs_;
 };
 
 }  // namespace trireme

@@ -6,6 +6,7 @@ target_sources(trireme_worker_core PRIVATE
   weights/loader.cpp
   weights/model_files.cpp
   weights/node_cache.cpp
+  weights/pairs.cpp
   weights/parameters.cpp
   weights/part_config.cpp
   weights/read_ahead.cpp

@@ -3,6 +3,7 @@ add_executable(kernels_tests
   kernels/decode_test.cpp
   kernels/fp8_test.cpp
   kernels/gate_test.cpp
+  kernels/gated_product_test.cpp
   kernels/group_norm_test.cpp
   kernels/norm_test.cpp
   kernels/pixels_test.cpp
@@ -12,3 +13,12 @@ target_link_libraries(kernels_tests PRIVATE trireme_worker_core GTest::gtest_mai
 target_precompile_headers(kernels_tests PRIVATE <ATen/ATen.h> <gtest/gtest.h>)
 add_test(NAME kernels_tests COMMAND kernels_tests)
 set_tests_properties(kernels_tests PROPERTIES TIMEOUT 300)
+
+# CUTLASS's headers outside of nvcc want libcu++ named.
+find_path(TRIREME_LIBCUXX_INCLUDE cuda/std/utility HINTS "${TRIREME_CUDA_INCLUDE}" ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} PATH_SUFFIXES cccl)
+if(TARGET trireme_cutlass AND TRIREME_LIBCUXX_INCLUDE)
+  add_executable(pair_stores_test kernels/pair_stores_test.cpp)
+  target_link_libraries(pair_stores_test PRIVATE trireme_options trireme_cuda trireme_cutlass GTest::gtest_main)
+  target_include_directories(pair_stores_test SYSTEM PRIVATE "${TRIREME_LIBCUXX_INCLUDE}")
+  add_test(NAME pair_stores_test COMMAND pair_stores_test)
+endif()

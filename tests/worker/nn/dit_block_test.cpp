@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/weights/loader.h"
+#include "worker/weights/pairs.h"
 
 namespace trireme::nn {
 namespace {
@@ -20,12 +21,13 @@ DitBlockNames names(bool fused) {
 
 /// A block with random weights and what it is called with: two pictures of 7 and 5 tokens.
 struct Case {
-  explicit Case(LayerPart part = LayerPart::whole) {
+  explicit Case(LayerPart part = LayerPart::whole, bool in_pairs = false) {
     config.dim = 48, config.heads = 3, config.kv_heads = 1, config.head_dim = 16;
     config.feed_forward = 64, config.condition_dim = 8;
     PartParameters wanted;
     block.want(wanted["transformer"], "", config, names(false), /*modulated=*/true, part);
     make_dummy_weights(wanted, at::kFloat, at::kCPU);
+    if (in_pairs) put_in_pairs(wanted, at::kCPU);
     at::manual_seed(3);
     x = at::randn({12, 48}), condition = at::randn({2, 8}) * 20;
     const at::Tensor angle = at::randn({12, 8});
@@ -57,6 +59,17 @@ TEST(DitBlock, HalvesOfACutBlockGiveTheBitsOfTheWhole) {
   const at::Tensor middle = first.block(whole.x, whole.rope, one, whole.config, LayerPart::attention);
   EXPECT_TRUE(at::equal(second.block(middle, whole.rope, one, whole.config, LayerPart::feed_forward),
                         whole.block(whole.x, whole.rope, one, whole.config)));
+}
+
+TEST(DitBlock, IsTheSameWithItsGateInPairs) {
+  const Case stacked, whole(LayerPart::whole, /*in_pairs=*/true), first(LayerPart::attention, true),
+      second(LayerPart::feed_forward, true);
+  const at::Tensor one = stacked.condition.narrow(0, 0, 1);
+  const at::Tensor out = whole.block(whole.x, whole.rope, one, whole.config);
+  // A product's columns may be summed in another order.
+  EXPECT_LT((out - stacked.block(stacked.x, stacked.rope, one, stacked.config)).abs().max().item<float>(), 1e-5f);
+  const at::Tensor middle = first.block(whole.x, whole.rope, one, whole.config, LayerPart::attention);
+  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, one, whole.config, LayerPart::feed_forward), out));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@ add_executable(weights_tests
   weights/dummy_test.cpp
   weights/loader_test.cpp
   weights/model_files_test.cpp
+  weights/pairs_test.cpp
   weights/part_config_test.cpp
   weights/read_ahead_test.cpp
   weights/split_wants.cpp
