@@ -125,9 +125,8 @@ void Qwen25Vl::check_fit(const ModelFiles& files) const {
 }
 
 std::unique_ptr<Session> Qwen25Vl::begin(const Unit& unit, Slices& slices) {
-  auto session = std::make_unique<TextSession>(unit);
+  auto session = std::make_unique<TextSession>(unit, ++sessions_);
   TextSession& s = *session;
-  s.number = ++sessions_;
   for (std::size_t i = 0; i < unit.items.size(); ++i) {
     on_item(i, [&] {
       const Item& item = unit.items[i];
@@ -321,7 +320,7 @@ std::string Qwen25Vl::note(const Session& session) const {
 }
 
 std::unique_ptr<Session> Qwen25Vl::begin_later(const Unit& unit, const std::string& note, Slices& slices) {
-  auto session = std::make_unique<TextSession>(unit);
+  auto session = std::make_unique<TextSession>(unit, ++sessions_);
   TextSession& s = *session;
   decode_rows(note, s.rows);
   for (const Item& item : unit.items) s.passes = std::max(s.passes, item.max_new_tokens);

@@ -38,14 +38,15 @@ struct Row {
 
 class TextSession final : public Session {
  public:
-  explicit TextSession(const Unit& u) : Session(u), rows(u.items.size()) {}
+  /// `which`: a number that no other session of this model has had.
+  TextSession(const Unit& u, std::uint64_t which) : Session(u), rows(u.items.size()), number(which) {}
 
   bool done() const override;
   std::uint64_t tokens() const override;
   std::int64_t row_count() const { return static_cast<std::int64_t>(rows.size()); }
 
   std::vector<Row> rows;
-  std::uint64_t number = 0;  // of all sessions of this model
+  const std::uint64_t number;
   std::unique_ptr<nn::TokenPicker> picker;
   nn::DecoderStep step;
   at::Tensor logits;       // [rows, vocab] float32 of the pass under way
