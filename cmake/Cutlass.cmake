@@ -1,6 +1,6 @@
 # CUTLASS: its headers alone, for kernels/gated_product.cu, which only GPUs of capability 9.0 run. Without them, or
 # without that architecture, the build leaves the kernel out, and the program does the same work in two.
-option(TRIREME_GATED_PRODUCT "The feed-forward's gate in its product on Hopper GPUs; not yet measured in whole forwards" OFF)
+option(TRIREME_GATED_PRODUCT "The feed-forward's gate in its product on Hopper GPUs" ON)
 if(NOT TRIREME_GATED_PRODUCT OR NOT CMAKE_CUDA_ARCHITECTURES MATCHES "(^|;)90a?(-real)?(;|$)")
   return()
 endif()
