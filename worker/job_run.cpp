@@ -206,11 +206,9 @@ Dispatcher::Settings dispatch_settings(const Job& job, at::Device device, Makes 
   return {job.dispatch.policy, depth, at_once};
 }
 
-/// Of rank 0's plan. Texts of a model on one rank wait for nobody, so that their first unit may as well be the warm-up.
-std::vector<Unit> units_to_warm_up(const Plan& plan, const Stage& stage) {
-  if (plan.checkpoint.defaults.makes == Makes::text) {
-    return stage.count == 1 ? std::vector<Unit>() : texts_to_warm_up(plan.items, plan.batch);
-  }
+/// Of rank 0's plan.
+std::vector<Unit> units_to_warm_up(const Plan& plan) {
+  if (plan.checkpoint.defaults.makes == Makes::text) return texts_to_warm_up(plan.items, plan.batch);
   return plan.items.empty() ? std::vector<Unit>() : std::vector<Unit>{{0, {plan.items.front()}, 1}};
 }
 
@@ -236,8 +234,9 @@ void warm_up_model(at::Device device, const Stage& stage, Makes makes, Model& mo
     if (makes == Makes::pictures) {
       warm_up(model, stage.first(), stage.last(), unit);
     } else {
-      warm_up_texts(model, stage.first(), stage.last(), unit,
-                    [&](std::optional<std::string> mine) { return share_note(*replica, std::move(mine)); });
+      warm_up_texts(model, stage.first(), stage.last(), unit, [&](std::optional<std::string> mine) {
+        return replica ? share_note(*replica, std::move(mine)) : mine;
+      });
     }
   }
 }
@@ -345,7 +344,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   transport->warm_up(writes_local(job) ? kSmallResult : setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
   const bool warms = directory && !device.is_cpu();  // asked first: texts read the pictures of one item for it
-  const std::vector<Unit> first_units = warms ? units_to_warm_up(plan, stage) : std::vector<Unit>();
+  const std::vector<Unit> first_units = warms ? units_to_warm_up(plan) : std::vector<Unit>();
   warm_up_model(device, stage, setup.makes(), *loaded.model, first_units, *transport, replica.get());
   if (layout.stages > 1) device::reserve_upload_buffers(device);
   device::reserve_host_buffers(setup.largest_result, reserved_results(job, launch, setup.largest_result), device);
