@@ -78,14 +78,13 @@ std::string said(int result, double value) {
 struct Question {
   std::string name;
   std::function<std::string(Device)> ask;
-  std::vector<double> cpu, wall, cpu_again;
-  std::string answer;
+  std::vector<double> cpu{}, wall{}, cpu_again{};
+  std::string answer{};
 };
 
 template <class Value, class Function, class... Selector>
 Question plain(const char* name, Function function, Selector... selector) {
-  return {name,
-          [=](Device gpu) {
+  return {name, [=](Device gpu) {
             Value value{};
             const int result = function(gpu, selector..., &value);
             if constexpr (std::is_same_v<Value, nvml::Utilization>)
@@ -94,16 +93,11 @@ Question plain(const char* name, Function function, Selector... selector) {
               return said(result, static_cast<double>(value.used));
             else
               return said(result, static_cast<double>(value));
-          },
-          {},
-          {},
-          {},
-          {}};
+          }};
 }
 
 Question fields(const Others& others, const char* name, std::vector<unsigned> ids) {
-  return {name,
-          [=](Device gpu) {
+  return {name, [=](Device gpu) {
             std::vector<Field> asked(ids.size());
             for (std::size_t i = 0; i < ids.size(); ++i) asked[i] = {.id = ids[i]};
             const int result = others.fields(gpu, static_cast<int>(asked.size()), asked.data());
@@ -113,16 +107,11 @@ Question fields(const Others& others, const char* name, std::vector<unsigned> id
               answer += said(result != nvml::kSuccess ? result : field.result, value) + " ";
             }
             return answer;
-          },
-          {},
-          {},
-          {},
-          {}};
+          }};
 }
 
 Question samples(const Others& others, const char* name, int type) {
-  return {name,
-          [=](Device gpu) {
+  return {name, [=](Device gpu) {
             std::array<Sampled, 1024> found{};
             auto count = static_cast<unsigned>(found.size());
             int value_type = 0;
@@ -132,25 +121,16 @@ Question samples(const Others& others, const char* name, int type) {
             const auto [first, last] = std::minmax_element(found.begin(), found.begin() + count, earlier);
             return print("%u values of %.2f s, the last %u", count,
                          static_cast<double>(last->microseconds - first->microseconds) / 1e6, last->value.small);
-          },
-          {},
-          {},
-          {},
-          {}};
+          }};
 }
 
 Question processes(const Others& others) {
-  return {"utilization of processes",
-          [=](Device gpu) {
+  return {"utilization of processes", [=](Device gpu) {
             std::array<OfProcess, 1024> found{};
             auto count = static_cast<unsigned>(found.size());
             const int result = others.processes(gpu, found.data(), &count, 0);
             return said(result, count);
-          },
-          {},
-          {},
-          {},
-          {}};
+          }};
 }
 
 /// In groups of which none asks for the same thing twice: an answer may come from what was asked a moment ago.

@@ -15,12 +15,12 @@ class Encoding {
  public:
   Encoding(double of_a_unit, int units) : of_a_unit_(of_a_unit), units_(units), done_(of_a_unit) {}
 
-  /// In so much time; returns what is left of it.
+  /// Up to so much time; returns how much.
   double use(double seconds) {
     const double most = std::min(units_, admitted_ + kPreparedAhead) * of_a_unit_;
     const double used = std::clamp(most - done_, 0.0, seconds);
     done_ += used;
-    return seconds - used;
+    return used;
   }
   /// Of the next unit.
   double missing() const { return std::max(0.0, (admitted_ + 1) * of_a_unit_ - done_); }
@@ -117,8 +117,8 @@ class Ring {
       const double begin = std::max(free_[stage], there);
       double idle = begin - free_[stage];
       if (stage == 0) {
-        idle = encoding_.use(idle);
-        own += own - encoding_.use(own);
+        idle -= encoding_.use(idle);
+        own += encoding_.use(own);
       }
       decoding_[stage] = std::max(0.0, decoding_[stage] - idle);
       there = free_[stage] = begin + (stage > 0 || returns ? plan_.transfer_seconds : 0) + own;

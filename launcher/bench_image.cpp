@@ -215,8 +215,9 @@ std::string to_line(const ImageRow& row) {
 
 std::string scale_table_head() {
   return "| GPUs | images | images/s | sum of each GPU alone | efficiency | sum of jobs of one GPU at once | "
-         "efficiency | MHz "
-         "| W |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+         "efficiency "
+         "| MHz | W |\n"
+         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
 }
 
 std::string to_line(const ScaleRow& row) {

@@ -226,10 +226,9 @@ std::optional<std::string> share_note(Transport& replica, std::optional<std::str
   return std::string(as_text(bytes));
 }
 
-/// Collective. On a CPU nothing is colder the first time. `units`: rank 0's.
-void warm_up_model(at::Device device, const Stage& stage, Makes makes, Model& model, const std::vector<Unit>& units,
-                   Transport& transport, Transport* replica) {
-  if (device.is_cpu()) return;
+/// Collective. `units`: rank 0's.
+void warm_up_model(const Stage& stage, Makes makes, Model& model, const std::vector<Unit>& units, Transport& transport,
+                   Transport* replica) {
   for (const Unit& unit : codec::decode_units(transport.broadcast(codec::encode_units(units), 0))) {
     if (makes == Makes::pictures) {
       warm_up(model, stage.first(), stage.last(), unit);
@@ -258,7 +257,7 @@ std::unique_ptr<NodeSampler> watch_node(const Job& job, const Launch& launch) {
                                        job.monitor.interval_seconds);
 }
 
-/// What is new of the node, for rank 0; empty: nothing.
+/// For rank 0; empty: nothing new of the node.
 std::string line_of(const std::optional<NodeSample>& sample) { return sample ? to_line(*sample) : ""; }
 
 RankReport rank_report(const Launch& launch, at::Device device, const LoopReport& loop, const Traffic& traffic) {
@@ -343,9 +342,10 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   watchdog.set_stage("warming up");
   transport->warm_up(writes_local(job) ? kSmallResult : setup.largest_result, Pattern::star);
   if (replica) replica->warm_up(kReplicaWarmUpBytes, Pattern::all_pairs);
-  const bool warms = directory && !device.is_cpu();  // asked first: texts read the pictures of one item for it
-  const std::vector<Unit> first_units = warms ? units_to_warm_up(plan) : std::vector<Unit>();
-  warm_up_model(device, stage, setup.makes(), *loaded.model, first_units, *transport, replica.get());
+  if (!device.is_cpu()) {  // nothing is colder the first time there
+    const std::vector<Unit> first_units = directory ? units_to_warm_up(plan) : std::vector<Unit>();
+    warm_up_model(stage, setup.makes(), *loaded.model, first_units, *transport, replica.get());
+  }
   if (layout.stages > 1) device::reserve_upload_buffers(device);
   device::reserve_host_buffers(setup.largest_result, reserved_results(job, launch, setup.largest_result), device);
   step_done("warm-up");

@@ -180,12 +180,13 @@ def row(args, pipe, parts, draw, how, size, batch, prompts, device):
             if unit == 0:
                 since = time.perf_counter()
             start = time.perf_counter()
-            texts = [prompts[(unit % units * batch + i) % len(prompts)] for i in range(batch)]
-            noise = [torch.Generator("cpu").manual_seed(unit % units * batch + i) for i in range(batch)]
+            first = unit % units * batch
+            texts = [prompts[i % len(prompts)] for i in range(first, first + batch)]
+            noise = [torch.Generator("cpu").manual_seed(i) for i in range(first, first + batch)]
             pictures = pipe(texts, height=size, width=size, num_inference_steps=args.steps, guidance_scale=0.0, generator=noise).images
             done = time.perf_counter()
-            for i, picture in enumerate(pictures):
-                picture.save(f"{folder}/{unit % units * batch + i}.png")
+            for i, picture in enumerate(pictures, first):
+                picture.save(f"{folder}/{i}.png")
             if cuda:
                 torch.cuda.synchronize()
             spans = parts.take()

@@ -24,17 +24,8 @@ __device__ float largest_of_block(float mine) {
 /// Eight values as a tensor of T would hold them, with silu(a) rounded before the product.
 template <class T, bool kGated>
 __device__ Floats values_of(const T* a, const T* b) {
-  Floats v = load(a);
-  if constexpr (kGated) {
-    const Floats up = load(b);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) v.value[i] = silu<T>(v.value[i]);
-    v = rounded<T>(v);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) v.value[i] *= up.value[i];
-    v = rounded<T>(v);
-  }
-  return v;
+  if constexpr (kGated) return rounded<T>(silu_times<T>(load(a), load(b)));
+  return load(a);
 }
 
 template <class T, bool kGated>

@@ -26,14 +26,7 @@ __global__ void __launch_bounds__(kLargestBlock) silu_mul(SiluMulLaunch args) {
 #pragma unroll
     for (int k = 0; k < kPerThread; ++k) {
       if (first + k * step >= args.dim) continue;
-      Floats value = floats(left[k]);
-      const Floats factor = floats(right[k]);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) value.value[i] = silu<T>(value.value[i]);
-      value = rounded<T>(value);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) value.value[i] *= factor.value[i];
-      store(out + first + k * step, value);
+      store(out + first + k * step, silu_times<T>(floats(left[k]), floats(right[k])));
     }
   }
 }

@@ -98,4 +98,15 @@ __device__ inline float silu<__nv_bfloat16>(float v) {
   return __fdividef(v, 1.0f + __expf(-v));
 }
 
+/// silu(a) as a tensor of T would hold it, times b; the product is not rounded yet.
+template <class T>
+__device__ inline Floats silu_times(Floats a, const Floats& b) {
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) a.value[i] = silu<T>(a.value[i]);
+  a = rounded<T>(a);
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) a.value[i] *= b.value[i];
+  return a;
+}
+
 }  // namespace trireme::kernels

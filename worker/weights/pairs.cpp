@@ -19,6 +19,7 @@ void put_in_pairs(const PartParameters& wanted, at::Device device) {
       ++ordered;
     }
   }
+  if (asked == 0) return;
   device::synchronize(device);
   log::info("weights in pairs", {{"matrices", ordered}, {"left", asked - ordered}});
 }
