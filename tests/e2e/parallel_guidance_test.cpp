@@ -50,7 +50,7 @@ TEST_F(ParallelGuidance, AFailedItemFailsAloneAndIsToldOnce) {
 }
 
 TEST_F(ParallelGuidance, WhatARankOfThePairLeftBehindIsMadeOnOneRankWithTheSameBits) {
-  prepare_guided("a cost=0.3\nb cost=0.3\nc cost=0.3\nd cost=0.3\ne cost=0.3\nf cost=0.3\n");
+  prepare_guided("a cost=0.3\nb cost=0.3\nc cost=0.9\nd cost=0.9\ne cost=0.9\nf cost=0.9\n");
   ASSERT_EQ(run(worker(1, "whole", on_one())).code, 0);
   for (const int victim : {0, 1}) {
     const std::string name = "victim" + std::to_string(victim);

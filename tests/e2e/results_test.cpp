@@ -45,7 +45,7 @@ TEST_F(Results, FewerPromptsThanRanksAndNoneAtAll) {
 }
 
 TEST_F(Results, AKilledJobResumesOnOtherRanksWithTheSameBits) {
-  prepare(prompts(24, "cost=0.1"));
+  prepare(prompts(24, "cost=0.3"));
   ASSERT_EQ(run(worker(2, "whole")).code, 0);
 
   Process job = start(worker(3, "killed"));
@@ -66,7 +66,7 @@ TEST_F(Results, AKilledJobResumesOnOtherRanksWithTheSameBits) {
 }
 
 TEST_F(Results, KillingRankZeroLosesNothingThatWasFinished) {
-  prepare(prompts(16, "cost=0.1"));
+  prepare(prompts(16, "cost=0.3"));
   ASSERT_EQ(run(worker(2, "whole")).code, 0);
   Process job = start(worker(2, "killed"));
   ASSERT_TRUE(eventually([&] { return pictures("killed") >= 3; }));

@@ -66,7 +66,7 @@ TEST_F(SharedDisk, RanksThatWriteForThemselvesWriteTheSameFiles) {
 
 TEST_F(SharedDisk, AKilledJobWhoseRanksWriteResumesEitherWay) {
   std::string prompts;
-  for (int i = 0; i < 20; ++i) prompts += "picture " + std::to_string(i) + " cost=0.1\n";
+  for (int i = 0; i < 20; ++i) prompts += "picture " + std::to_string(i) + " cost=0.3\n";
   prepare(prompts);
   ASSERT_EQ(run(worker(2, "whole")).code, 0);
   Process job = start(worker(3, "killed", {"--set", "output.write=local"}));
