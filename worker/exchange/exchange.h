@@ -75,7 +75,7 @@ class Exchange {
   bool outstanding() const;                         // results, grants or transfers not complete: not idle
 
   // For the engine of a cut model.
-  /// Every message of this rank has left.
+  /// Nothing of this rank waits for its host: `Transport::flushed`.
   bool flushed();
   /// Rank 0: transfers with other ranks of its replica that wait for a place, each once.
   struct Placeless {

@@ -70,13 +70,13 @@ bool WorkerSide::advance() {
   }
   switch (current_->step) {
     case Current::Step::packing:
-      if (!current_->packet.packed.done()) return false;
+      // READY commits: from here on nothing of ours may come before our half, not even what is still to be launched.
+      if (!current_->packet.packed.done() || !may_post()) return false;
       transport_.send(0, message::encode(message::Ready{current_->grant.seq}));
       current_->step = Current::Step::leaving;
       return true;
     case Current::Step::leaving:
-      // The law: READY has left before our half is enqueued. To ourselves nothing has to leave.
-      if (placed_ || (transport_.rank() != 0 && !all_flushed(transport_, replica_))) return false;
+      if (placed_ || !may_post()) return false;  // the law: READY has left before our half is enqueued
       post();
       return true;
     case Current::Step::moving: break;
@@ -90,6 +90,9 @@ bool WorkerSide::advance() {
   current_.reset();
   return true;
 }
+
+/// To ourselves nothing has to leave.
+bool WorkerSide::may_post() const { return transport_.rank() == 0 || all_flushed(transport_, replica_); }
 
 void WorkerSide::post() {
   current_->id = transport_.start({{0, current_->grant.direction, current_->packet.bytes}});

@@ -57,6 +57,7 @@ class WorkerSide {
   };
   void begin(const message::Grant& grant);
   bool advance();
+  bool may_post() const;
   void post();
   bool land();
   bool acknowledge();

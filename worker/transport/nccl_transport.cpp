@@ -148,6 +148,11 @@ void NcclTransport::advance() {
   }
 }
 
+bool NcclTransport::flushed() {
+  advance();
+  return !launching_ && waiting_.empty() && control_->flushed();
+}
+
 void NcclTransport::progress() {
   control_->progress();
   copies_.progress();

@@ -25,7 +25,29 @@ TransferId Queues::post(int communicator, int rank, std::vector<Half> halves) {
   Queue& own = queue(communicator, rank);
   groups_[group.id] = &own;
   own.groups.push_back(std::move(group));
+  launch(rank);
   return last_id_;
+}
+
+void Queues::launch(int rank) {
+  for (Queue& queue : queues_) {
+    if (queue.rank != rank) continue;
+    const auto next =
+        std::find_if(queue.groups.begin(), queue.groups.end(), [this](const Group& g) { return !launched(g); });
+    if (next != queue.groups.end() && !next->launched_at) next->launched_at = now_ + delay_();
+  }
+}
+
+bool Queues::launched(int communicator, int rank) const {
+  const Queue& own = queues_[communicator * ranks_ + rank];
+  return std::all_of(own.groups.begin(), own.groups.end(), [this](const Group& group) { return launched(group); });
+}
+
+bool Queues::running(TransferId id) const {
+  const auto found = groups_.find(id);
+  if (found == groups_.end()) return false;
+  const auto& groups = found->second->groups;
+  return launched(*std::find_if(groups.begin(), groups.end(), [id](const Group& group) { return group.id == id; }));
 }
 
 bool Queues::waits_for_itself(int rank) const {
@@ -52,17 +74,19 @@ std::pair<Queues::Posted*, std::size_t> Queues::find_other(const Queue& of, cons
   return {nullptr, 0};
 }
 
-bool Queues::meet(const Queue& of, Posted& mine, std::uint64_t now) {
+bool Queues::meet(const Queue& of, Posted& mine) {
   const auto [other, before] = find_other(of, mine);
-  if (!other || (before > 0 && mine.half.peer != of.rank)) return false;
+  if (!other) return false;
+  const bool to_itself = mine.half.peer == of.rank;
+  if (!to_itself && (before > 0 || !launched(queue(of.communicator, mine.half.peer).groups.front()))) return false;
   if (mine.half.data.numel() != other->half.data.numel()) {
     throw Error(ExitCode::internal, "strict: rank " + std::to_string(of.rank) + " and rank " +
                                         std::to_string(mine.half.peer) + " differ about the bytes of a transfer\n" +
                                         describe());
   }
   mine.met = other->met = true;
-  mine.done_at = now + delay_();
-  other->done_at = now + delay_();
+  mine.done_at = now_ + delay_();
+  other->done_at = now_ + delay_();
   return true;
 }
 
@@ -76,13 +100,13 @@ void Queues::finish(const Queue& of, Posted& mine) {
   (sending ? other : &mine)->half.data.copy_((sending ? &mine : other)->half.data);
 }
 
-bool Queues::settle(Queue& queue, std::uint64_t now) {
+bool Queues::settle(Queue& queue) {
   bool moved = false;
   for (std::size_t place = 0; place < queue.groups.size(); ++place) {
     for (Posted& half : queue.groups[place].halves) {
-      if (place > 0 && half.half.peer != queue.rank) continue;
-      if (!half.met) moved |= meet(queue, half, now);
-      if (!half.met || half.done || half.done_at > now) continue;
+      if (half.half.peer != queue.rank && (place > 0 || !launched(queue.groups.front()))) continue;
+      if (!half.met) moved |= meet(queue, half);
+      if (!half.met || half.done || half.done_at > now_) continue;
       finish(queue, half);
       moved = true;
     }
@@ -97,9 +121,10 @@ bool Queues::settle(Queue& queue, std::uint64_t now) {
 }
 
 bool Queues::advance(std::uint64_t now) {
+  now_ = now;
   if (groups_.empty()) return false;
   bool moved = false;
-  for (Queue& queue : queues_) moved |= settle(queue, now);
+  for (Queue& queue : queues_) moved |= settle(queue);
   return moved;
 }
 

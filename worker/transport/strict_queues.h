@@ -2,7 +2,8 @@
 // Tests only. Transfers as a GPU carrier makes them, at its strictest: every rank has one queue a communicator, groups
 // begin and leave in order, and a half completes only when both halves stand at the head of their queues; inside a
 // group halves complete in any order. Halves to oneself meet wherever they stand. The n-th send from a rank to a peer
-// meets the peer's n-th receive.
+// meets the peer's n-th receive. A posted group counts once it is launched: one after the other in a queue, each takes
+// its time, and the rank's host must come by to begin the next.
 
 #include <cstdint>
 #include <deque>
@@ -19,11 +20,17 @@ namespace trireme::strict {
 
 class Queues {
  public:
-  /// `delay` draws how many turns a completion takes.
+  /// `delay` draws how many turns a launch or a completion takes.
   Queues(int ranks, int communicators, std::function<std::uint64_t()> delay);
 
   TransferId post(int communicator, int rank, std::vector<Half> group);
+  /// The host of a rank comes by: what may be launched next begins to be.
+  void launch(int rank);
+  /// Whether every group posted to this queue is launched.
+  bool launched(int communicator, int rank) const;
   bool complete(TransferId id) const { return !groups_.contains(id); }
+  /// Launched and not complete.
+  bool running(TransferId id) const;
   bool empty() const { return groups_.empty(); }
   /// Whether a half of this rank to itself has not met the other.
   bool waits_for_itself(int rank) const;
@@ -44,17 +51,19 @@ class Queues {
   struct Group {
     TransferId id;
     std::vector<Posted> halves;
+    std::optional<std::uint64_t> launched_at = {};
   };
   struct Queue {
     int communicator, rank;
     std::deque<Group> groups;
   };
   Queue& queue(int communicator, int rank) { return queues_[communicator * ranks_ + rank]; }
+  bool launched(const Group& group) const { return group.launched_at && *group.launched_at <= now_; }
   /// The other half and how many groups stand before its own; null when it was not posted.
   std::pair<Posted*, std::size_t> find_other(const Queue& of, const Posted& mine);
-  bool meet(const Queue& of, Posted& mine, std::uint64_t now);
+  bool meet(const Queue& of, Posted& mine);
   void finish(const Queue& of, Posted& mine);
-  bool settle(Queue& queue, std::uint64_t now);
+  bool settle(Queue& queue);
   static std::string name(const Queue& queue);
 
   int ranks_;
@@ -63,6 +72,7 @@ class Queues {
   std::map<TransferId, const Queue*> groups_;  // not complete
   std::map<std::tuple<int, int, int, Direction>, std::uint64_t> posted_;
   TransferId last_id_ = 0;
+  std::uint64_t now_ = 0;
 };
 
 }  // namespace trireme::strict

@@ -60,7 +60,7 @@ class World {
   }
   /// Not where it must post the other half of a copy to itself: that is in no queue of the carrier's.
   bool stands_still(std::size_t rank) const {
-    return !queues_.complete(stands_behind_[rank]) && !queues_.waits_for_itself(static_cast<int>(rank));
+    return queues_.running(stands_behind_[rank]) && !queues_.waits_for_itself(static_cast<int>(rank));
   }
   std::size_t next_rank();
   [[noreturn]] void fail(const std::string& what) const;
@@ -192,7 +192,10 @@ void World::run() {
   std::size_t ended = 0;
   while (ended < fibers_.count()) {
     const std::size_t rank = next_rank();
-    if (!stands_still(rank)) fibers_.resume(rank);
+    if (!stands_still(rank)) {
+      queues_.launch(static_cast<int>(rank));
+      fibers_.resume(rank);
+    }
     ++now_;
     if (fibers_.ended(rank)) {
       ++ended;
@@ -245,6 +248,7 @@ std::optional<Message> World::receive(int communicator, int rank) {
 }
 
 bool World::flushed(int communicator, int rank) const {
+  if (!queues_.launched(communicator, rank)) return false;
   for (int to = 0; to < ranks(); ++to) {
     const auto found = messages_.find({communicator, to, rank});
     if (found == messages_.end()) continue;

@@ -65,7 +65,8 @@ class Transport {
   // arrived from any rank, or nothing.
   virtual void send(int to, Bytes body) = 0;
   virtual std::optional<Message> receive() = 0;
-  /// True when every message sent so far has left this host: what the transfer law asks for before we enqueue our half.
+  /// True when every message sent so far has left this host and every group started is launched, so that nothing of
+  /// ours still waits for this host: what the transfer law asks for before we start another group.
   virtual bool flushed() = 0;
 
   // Byte transfers. `start` enqueues a group of halves behind all earlier ones, and behind work already enqueued on the

@@ -232,8 +232,11 @@ TEST_P(Ring, GivesTheBitsOfTheWholeModelOverAThousandSchedules) {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     const int replicas = 1 + static_cast<int>(seed % 2);
     const Script script = random_script(seed, stages, replicas);
-    const strict::Settings settings{
-        .ranks = stages * replicas, .ranks_per_replica = stages, .seed = seed, .hosts_stand_still = seed % 4 >= 2};
+    const strict::Settings settings{.ranks = stages * replicas,
+                                    .ranks_per_replica = stages,
+                                    .seed = seed,
+                                    .longest_delay = seed % 8 >= 5 ? 100 : 30,
+                                    .hosts_stand_still = seed % 4 >= 2};
     ASSERT_NO_THROW(strict::run(
         settings, [&](Transport& transport, Transport& replica) { run_rank(transport, replica, script, counts); }))
         << "seed " << seed;
