@@ -183,7 +183,9 @@ std::unique_ptr<Engine> make_engine(const Job& job, Makes makes, Model& model, E
     return std::make_unique<PipelineEngine>(
         model, *replica, PipelineEngine::Settings{.exchange = &exchange, .micro_batches = job.parallel.micro_batches});
   }
-  if (job.parallel.guidance > 1) return std::make_unique<GuidancePairEngine>(model, *replica);
+  if (job.parallel.guidance > 1) {
+    return std::make_unique<GuidancePairEngine>(model, *replica, GuidancePairEngine::Settings{.exchange = &exchange});
+  }
   WholeModelEngine::Settings settings;
   settings.degrade = job.memory.on_oom == "degrade";
   if (makes == Makes::pictures && overlaps(job, model.device())) {
@@ -354,7 +356,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
                       {"carrier", transport->carrier()},
                       {"carrier_bytes", transport->carrier_memory()}});
 
-  Exchange exchange(*transport, {.layout = layout, .replica = replica.get(), .ring = layout.stages > 1});
+  Exchange exchange(*transport, {.layout = layout, .replica = replica.get(), .places = layout.ranks_per_replica() > 1});
   const std::unique_ptr<Engine> engine = make_engine(job, setup.makes(), *loaded.model, exchange, replica.get());
   const std::vector<std::string_view> sinks = sink_names(job.output, setup.makes());
   const std::unique_ptr<LocalOutput> output = local_output(job, setup, dtype, launch);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kRanks = 2;
 
-enum class Kind : std::uint8_t { announce, word };
+enum class Kind : std::uint8_t { announce, word, place };
 
 Bytes encode_announcement(const Unit& unit) {
   wire::Writer out;
@@ -29,6 +29,13 @@ Bytes encode_word(std::uint64_t unit, const std::string& error) {
   out.number(static_cast<std::uint8_t>(Kind::word));
   out.number(unit);
   out.text(error);
+  return out.take();
+}
+
+Bytes encode_place(std::uint64_t seq) {
+  wire::Writer out;
+  out.number(static_cast<std::uint8_t>(Kind::place));
+  out.number(seq);
   return out.take();
 }
 
@@ -98,6 +105,8 @@ bool GuidancePairEngine::computing() const {
 
 bool GuidancePairEngine::progress() {
   bool active = hear();
+  give_places();
+  post_transfers();
   active = collect() || active;
   const auto deadline = std::chrono::steady_clock::now() + settings_.pass_budget;
   while (in_flight_.size() < settings_.slices_in_flight && step()) {
@@ -124,11 +133,15 @@ bool GuidancePairEngine::hear() {
       const std::string text = in.text();
       Unit unit = std::move(codec::decode_units(std::as_bytes(std::span(text))).at(0));
       waiting_.push_back(std::make_unique<InHand>(std::move(unit), model_.device()));
+    } else if (kind == Kind::place) {
+      places_.push_back({in.number<std::uint64_t>(), words_heard_});
     } else {
       const auto unit = in.number<std::uint64_t>();
       std::string error = in.text();
-      // Not held any more: it failed on both ranks at once.
-      if (InHand* held = find(unit)) held->words.push_back(std::move(error));
+      if (InHand* held = find(unit)) {  // else it failed on both ranks at once
+        held->words.push_back(std::move(error));
+        ++words_heard_;
+      }
     }
     in.end();
     any = true;
@@ -210,10 +223,34 @@ void GuidancePairEngine::plan_pass(InHand& unit) {
   if (!shared) model_.advance(session, unit.slices);
 }
 
+bool GuidancePairEngine::flushed() {
+  return replica_.flushed() && (settings_.exchange == nullptr || settings_.exchange->flushed());
+}
+
+/// Not between our word and our half of the exchange that it stands for: the other rank has that one come first.
+void GuidancePairEngine::give_places() {
+  if (settings_.exchange == nullptr || (current_ && current_->stage == InHand::Stage::hearing)) return;
+  for (const auto& [rank, seq] : settings_.exchange->transfers_without_place()) {
+    replica_.send(rank, encode_place(seq));
+    places_.push_back({seq, words_acted_on_});
+  }
+}
+
+/// Halves of the exchange whose place has come; false where one must be posted before ours.
+bool GuidancePairEngine::post_transfers() {
+  while (!places_.empty() && places_.front().words <= words_acted_on_) {
+    if (!flushed()) return false;
+    settings_.exchange->post_transfer(places_.front().seq);
+    places_.pop_front();
+  }
+  return settings_.exchange == nullptr || !settings_.exchange->must_post();
+}
+
 bool GuidancePairEngine::hear_other(InHand& unit) {
-  if (unit.words.empty() || !replica_.flushed()) return false;
+  if (unit.words.empty() || !post_transfers() || !flushed()) return false;
   const std::string error = std::move(unit.words.front());
   unit.words.pop_front();
+  ++words_acted_on_;
   if (error.empty()) {
     exchange(unit);
   } else {
@@ -243,6 +280,8 @@ bool GuidancePairEngine::follow(InHand& unit) {
 
 void GuidancePairEngine::fail(InHand& unit, const std::string& why, bool tell) {
   if (tell) replica_.send(1 - replica_.rank(), encode_word(unit.unit.index, why));
+  words_acted_on_ += unit.words.size();
+  unit.words.clear();
   unit.session.reset();
   unit.slices.clear();
   unit.results = failed_results(unit.unit, why);

@@ -6,7 +6,8 @@
 // as on one rank: same bits.
 //
 // The transfer law: a rank enqueues its half of an exchange once it has heard READY for that pass from the other and
-// its own READY has left. In place of READY a rank says why the unit has failed, and both drop it.
+// its own READY has left. In place of READY a rank says why the unit has failed, and both drop it. Results of the last
+// rank of rank 0's replica go to the first: that one gives each a place in the order of its words, where both post it.
 
 #include <chrono>
 #include <deque>
@@ -18,6 +19,7 @@
 #include "worker/engine/engine.h"
 #include "worker/engine/slices_in_flight.h"
 #include "worker/engine/slot_times.h"
+#include "worker/exchange/exchange.h"
 #include "worker/queue.h"
 #include "worker/transport/transport.h"
 
@@ -26,6 +28,7 @@ namespace trireme {
 class GuidancePairEngine final : public Engine {
  public:
   struct Settings {
+    Exchange* exchange = nullptr;      // of all ranks: its messages, too, leave before our halves
     std::size_t slices_in_flight = 8;  // a slice is about a hundred launches, a stream holds about a thousand
     std::chrono::microseconds pass_budget{5000};  // host time of one call of progress
   };
@@ -54,6 +57,9 @@ class GuidancePairEngine final : public Engine {
   void begin(InHand& unit);
   void run_slice(InHand& unit);
   void plan_pass(InHand& unit);
+  bool flushed();
+  void give_places();
+  bool post_transfers();
   bool hear_other(InHand& unit);
   void exchange(InHand& unit);
   bool follow(InHand& unit);
@@ -69,6 +75,12 @@ class GuidancePairEngine final : public Engine {
   std::unique_ptr<InHand> current_;                 // its slices are being enqueued
   std::deque<std::unique_ptr<InHand>> completing_;  // all enqueued, not all done
   SlicesInFlight in_flight_;
+  struct Place {
+    std::uint64_t seq = 0;
+    std::uint64_t words = 0;  // of the other rank, that come before it
+  };
+  std::deque<Place> places_;                            // transfers of the exchange that have one and are not posted
+  std::uint64_t words_heard_ = 0, words_acted_on_ = 0;  // of units held
   std::deque<Finished> finished_;
   std::uint64_t transfers_done_ = 0;
   SlotTimes times_;

@@ -28,12 +28,12 @@ struct Exchange::Impl {
         clock(settings.clock ? std::move(settings.clock) : steady_seconds),
         stream(transport.device(), /*high_priority=*/true),
         worker(transport, layout.ranks_per_replica() == 1,
-               settings.ring && transport.rank() > 0 && layout.replica_of(transport.rank()) == 0, settings.replica),
+               settings.places && transport.rank() > 0 && layout.replica_of(transport.rank()) == 0, settings.replica),
         heard(static_cast<std::size_t>(transport.size()), clock()),
         tokens(static_cast<std::size_t>(transport.size())) {
     if (transport.rank() == 0) {
       rank_zero.emplace(transport, layout, settings.pool_bytes, clock, settings.replica);
-      if (settings.ring) rank_zero->leave_places_to_engine();
+      if (settings.places) rank_zero->leave_places_to_engine();
     }
   }
 

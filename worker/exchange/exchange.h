@@ -47,7 +47,7 @@ class Exchange {
     std::function<double()> clock;        // seconds, from any start; none: the steady clock
     Layout layout = {};                   // ranks are the transport's, whatever it says
     Transport* replica = nullptr;         // of a replica of several ranks: its messages, too, leave before our halves
-    bool ring = false;                    // the engine gives transfers inside of rank 0's replica their places
+    bool places = false;                  // the engine gives transfers inside of rank 0's replica theirs
   };
   Exchange(Transport& transport, Settings settings);
   ~Exchange();

@@ -60,7 +60,7 @@ void RankZeroSide::handle(int from, const message::Ready& ready) {
   if (found == granted_.end() || found->second.rank != from) {
     refuse("no grant " + std::to_string(ready.seq) + " waits for this rank");
   }
-  if (ring_ && from != 0 && layout_.replica_of(from) == 0) {  // the engine finds a place for it
+  if (placed_ && from != 0 && layout_.replica_of(from) == 0) {  // the engine finds a place for it
     without_place_.push_back({from, ready.seq});
     return;
   }

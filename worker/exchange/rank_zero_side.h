@@ -34,7 +34,7 @@ class RankZeroSide {
   void sent(int replica, const std::vector<Unit>& units);
 
   /// From here on, those of transfers with other ranks of rank 0's replica.
-  void leave_places_to_engine() { ring_ = true; }
+  void leave_places_to_engine() { placed_ = true; }
   std::vector<Exchange::Placeless> transfers_without_place() { return std::exchange(without_place_, {}); }
   void post_transfer(std::uint64_t seq);
 
@@ -109,7 +109,7 @@ class RankZeroSide {
   std::deque<Exchange::Returned> returned_;
   std::uint64_t last_seq_ = 0;
   std::size_t next_offer_ = 0;  // the replica whose offer comes first
-  bool ring_ = false, drain_asked_ = false, finishing_ = false;
+  bool placed_ = false, drain_asked_ = false, finishing_ = false;
 };
 
 }  // namespace trireme

@@ -7,9 +7,12 @@
 #include <map>
 
 #include "common/errors.h"
+#include "tests/worker/engine/exchange_script.h"
 #include "tests/worker/engine/fake_work.h"
 #include "tests/worker/engine/forwarding_model.h"
 #include "worker/engine/whole_model.h"
+#include "worker/models/fake/fake_model.h"
+#include "worker/models/list.h"
 #include "worker/transport/self_transport.h"
 #include "worker/transport/strict_transport.h"
 
@@ -90,7 +93,7 @@ Pair on_two_ranks(const std::vector<Unit>& units, const Watched::Wishes (&wishes
   strict::run({.ranks = 2, .seed = seed, .hosts_stand_still = seed % 2 == 1}, [&](Transport&, Transport& replica) {
     const int rank = replica.rank();
     Watched model(wishes[rank]);
-    GuidancePairEngine engine(model, replica, {slices_in_flight, std::chrono::microseconds(0)});
+    GuidancePairEngine engine(model, replica, {.slices_in_flight = slices_in_flight, .pass_budget = {}});
     if (rank == 0) {
       for (const Unit& unit : units) engine.submit(unit);
     }
@@ -123,6 +126,32 @@ void expect_equal(const std::vector<Finished>& found, const std::vector<Finished
     EXPECT_TRUE(at::equal(mine.picture, other.picture)) << mine.id;
     EXPECT_TRUE(at::equal(mine.tensors.at("latents"), other.tensors.at("latents"))) << mine.id;
   }
+}
+
+Script random_script(std::uint64_t seed, int replicas) {
+  Random random(seed);
+  Script script;
+  script.replicas = replicas;
+  const int units = below(random, 8 * replicas);
+  for (int i = 0; i < units; ++i) {
+    script.units.push_back(random_unit(static_cast<std::uint64_t>(i), random));
+    script.units.back().items[0].error.clear();  // of pictures that go in, which this engine has none of
+  }
+  script.depth = 1 + static_cast<std::size_t>(below(random, 4));
+  if (below(random, 5) == 0) script.drain_after = 1 + below(random, 5);
+  script.tensors = below(random, 2) == 0;
+  return script;
+}
+
+/// `places`: the engine gives the exchange's transfers theirs.
+void run_rank(Transport& all, Transport& replica, const Script& script, Counts& counts, bool places) {
+  Job job;
+  job.output.tensors = script.tensors;
+  const auto model = make_fake_model({job, at::kCPU, at::kFloat});
+  const Layout layout{all.size(), 1, 2};
+  Exchange exchange(all, {.pool_bytes = 1 << 16, .clock = {}, .layout = layout, .replica = &replica, .places = places});
+  GuidancePairEngine engine(*model, replica, {.exchange = &exchange});
+  run_script(all, replica.rank(), exchange, engine, script, counts);
 }
 
 }  // namespace
@@ -176,7 +205,7 @@ TEST(GuidancePair, RecallGivesBackOnlyWhatHasNotBegun) {
   std::size_t finished = 0;
   strict::run({.ranks = 2, .seed = 3}, [&](Transport&, Transport& replica) {
     Watched model({});
-    GuidancePairEngine engine(model, replica, {1, std::chrono::microseconds(0)});
+    GuidancePairEngine engine(model, replica, {.slices_in_flight = 1, .pass_budget = {}});
     if (replica.rank() == 0) {
       for (std::uint64_t i = 0; i < 3; ++i) engine.submit(picture_unit(i, "a fox", 3));
       engine.progress();
@@ -190,6 +219,42 @@ TEST(GuidancePair, RecallGivesBackOnlyWhatHasNotBegun) {
   ASSERT_EQ(back.size(), 2u);
   EXPECT_EQ(back[0].index, 1u);
   EXPECT_EQ(finished, 1u);
+}
+
+/// Exchange and pairs together: every unit comes back once, with the bits of the whole model.
+TEST(GuidancePair, SharesAJobWithTheExchangeOverAThousandSchedules) {
+  Counts counts;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const Script script = random_script(seed, 1 + static_cast<int>(seed % 2));
+    const strict::Settings settings{.ranks = 2 * script.replicas,
+                                    .ranks_per_replica = 2,
+                                    .seed = seed,
+                                    .longest_delay = seed % 8 >= 5 ? 100 : 30,
+                                    .hosts_stand_still = seed % 4 >= 2};
+    ASSERT_NO_THROW(strict::run(
+        settings, [&](Transport& all, Transport& replica) { run_rank(all, replica, script, counts, true); }))
+        << "seed " << seed;
+  }
+  EXPECT_GT(counts.delivered, 2000);
+  EXPECT_GT(counts.failed, 200);
+  EXPECT_GT(counts.left_over, 30);
+}
+
+TEST(GuidancePair, WouldStallIfResultsHadNoPlaceAmongThePredictions) {
+  std::string found;
+  for (std::uint64_t seed = 0; seed < 500 && found.empty(); ++seed) {
+    const Script script = random_script(seed, 1);
+    Counts counts;
+    try {
+      strict::run({.ranks = 2, .seed = seed, .patience = 500, .hosts_stand_still = true},
+                  [&](Transport& all, Transport& replica) { run_rank(all, replica, script, counts, false); });
+    } catch (const Error& error) {
+      found = error.what();
+    }
+  }
+  EXPECT_NE(found.find("stall"), std::string::npos) << found;
+  EXPECT_NE(found.find("rank 0 stands still behind its group"), std::string::npos) << found;
+  EXPECT_NE(found.find("rank 1 stands still behind its group"), std::string::npos) << found;
 }
 
 TEST(GuidancePair, WantsTwoRanks) {

@@ -1,4 +1,5 @@
 add_executable(engine_tests
+  engine/exchange_script.cpp
   engine/fake_work.cpp
   engine/guidance_pair_test.cpp
   engine/overlapped_test.cpp
@@ -20,7 +21,7 @@ foreach(ranks 2 4)
   add_mpi_test(NAME guidance_nccl_${ranks} RANKS ${ranks} COMMAND guidance_ranks nccl)
 endforeach()
 
-add_executable(ring_test engine/ring_messages_test.cpp engine/ring_test.cpp engine/warm_up_test.cpp)
+add_executable(ring_test engine/exchange_script.cpp engine/ring_messages_test.cpp engine/ring_test.cpp engine/warm_up_test.cpp)
 target_precompile_headers(ring_test REUSE_FROM trireme_worker_core)
 target_link_libraries(ring_test PRIVATE trireme_strict GTest::gtest_main)
 add_test(NAME ring_test COMMAND ring_test)
