@@ -55,6 +55,7 @@ std::optional<Allocation> allocation(const Environment& environment) {
   found.gpus_per_node = count_of_gpus(value(environment, "SLURM_GPUS_PER_NODE"));
   if (found.gpus_per_node == 0) found.gpus_per_node = number(environment, "SLURM_GPUS_ON_NODE", 0);
   found.cpus_per_task = number(environment, "SLURM_CPUS_PER_TASK", 0);
+  found.pmix_fence = value(environment, "SLURM_PMIX_FENCE");
   found.in_step = in_step(environment);
   if (found.in_step) found.step_tasks = number(environment, "SLURM_STEP_NUM_TASKS", 1);
   return found;

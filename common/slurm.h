@@ -13,11 +13,12 @@ namespace trireme::slurm {
 struct Allocation {
   std::string job;
   int nodes = 1;
-  int tasks = 0;          // asked for, 0: nobody did
-  int gpus_per_node = 0;  // asked for, 0: nobody did
-  int cpus_per_task = 0;  // asked for, 0: nobody did
-  bool in_step = false;   // this process is itself a task of srun
-  int step_tasks = 1;     // how many such tasks there are
+  int tasks = 0;           // asked for, 0: nobody did
+  int gpus_per_node = 0;   // asked for, 0: nobody did
+  int cpus_per_task = 0;   // asked for, 0: nobody did
+  bool in_step = false;    // this process is itself a task of srun
+  int step_tasks = 1;      // how many such tasks there are
+  std::string pmix_fence;  // SLURM_PMIX_FENCE: how srun's ranks wait for each other, "": nobody said
 };
 
 /// Whether this process is a task of srun; the batch script and the interactive shell of a job are not.

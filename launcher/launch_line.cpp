@@ -102,7 +102,7 @@ LaunchLine in_allocation(const LaunchRequest& request, int ranks, const Machine&
     return line;
   }
   line.words = srun_words(nodes, ranks, per_node);
-  line.environment["SLURM_PMIX_FENCE"] = kSrunFence;
+  if (allocation.pmix_fence.empty()) line.environment["SLURM_PMIX_FENCE"] = kSrunFence;
   // srun has not inherited it since Slurm 22.05.
   if (allocation.cpus_per_task > 0) {
     line.environment["SRUN_CPUS_PER_TASK"] = std::to_string(allocation.cpus_per_task);

@@ -46,8 +46,9 @@ int ranks_of(const LaunchRequest& request, const Machine& machine);
 /// there.
 LaunchLine compose_launch(const LaunchRequest& request, const Machine& machine);
 
-/// SLURM_PMIX_FENCE of every srun: Slurm's tree, its default, does not hold the nodes of a job together that has fewer
-/// of them than TreeWidth (Slurm 22.05.8, reverse_tree_info), and a rank that leaves MPI_Init early may crash another.
+/// SLURM_PMIX_FENCE of every srun, unless the site or the user has set another: Slurm's tree, its default, does not
+/// hold the nodes of a job together that has fewer of them than TreeWidth (Slurm 22.05.8, reverse_tree_info), and a
+/// rank that leaves MPI_Init early may crash another.
 constexpr const char* kSrunFence = "ring";
 
 /// Words of the launcher alone, for a job script: `per_node` ranks on each of `nodes`.

@@ -83,8 +83,8 @@ std::string start(const JobScript& script) {
   std::vector<std::string> words;
   if (script.srun) {
     text += "export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK  # srun does not inherit it since Slurm 22.05\n";
-    text += std::string("export SLURM_PMIX_FENCE=") + kSrunFence +
-            "  # Slurm's tree lets ranks leave MPI_Init before others are ready\n";
+    text += std::string("export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-") + kSrunFence +
+            "}  # Slurm's tree lets ranks leave MPI_Init before others are ready\n";
     words = {"srun", "--mpi=pmix", "--kill-on-bad-exit=1", "--wait=30"};
   } else {
     text += "# Open MPI notices a lost node within half a minute instead of hanging.\n";

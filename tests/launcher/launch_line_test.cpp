@@ -101,6 +101,9 @@ TEST(LaunchLine, InsideAnAllocationItIsSrunWithPmixAndAnEvenShareForEachNode) {
     EXPECT_TRUE(has(line, word)) << word;
   }
   EXPECT_EQ(line.environment.at("SLURM_PMIX_FENCE"), "ring");
+  Machine chosen = node_of(2);
+  chosen.allocation->pmix_fence = "tree";
+  EXPECT_FALSE(compose_launch(request(7), chosen).environment.contains("SLURM_PMIX_FENCE")) << "srun inherits it";
   EXPECT_TRUE(has(compose_launch(request(1), node_of(2)), "--nodes=1"));
   EXPECT_FALSE(has(line, "--overlap"));
 }

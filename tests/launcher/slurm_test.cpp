@@ -55,7 +55,7 @@ TEST(JobScript, StartsTheRanksWithSrunAndQuotesWhatNeedsIt) {
   EXPECT_THAT(text, HasSubstr("srun --mpi=pmix --kill-on-bad-exit=1 --wait=30 \\\n"
                               "  /opt/trireme-worker '/data/my job.yaml' \"$@\" &\n"));
   EXPECT_THAT(text, HasSubstr("export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK"));
-  EXPECT_THAT(text, HasSubstr("export SLURM_PMIX_FENCE=ring"));
+  EXPECT_THAT(text, HasSubstr("export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}  #"));
 }
 
 TEST(JobScript, UsesMpirunWithItsKeepAlivesWhereSrunCanNotStartMpi) {

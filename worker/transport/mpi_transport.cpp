@@ -99,7 +99,11 @@ std::optional<Message> MpiTransport::receive() {
     const bool last = piece.back() == kLastPiece;
     piece.pop_back();
     Bytes& begun = begun_[from];
-    begun.insert(begun.end(), piece.begin(), piece.end());
+    if (begun.empty()) {
+      begun = std::move(piece);
+    } else {
+      begun.insert(begun.end(), piece.begin(), piece.end());
+    }
     if (last) return Message{from, std::exchange(begun, {})};
   }
   return std::nullopt;
