@@ -32,8 +32,7 @@ constexpr std::uint64_t kMaxPrompts = 1u << 30;
 struct Options {
   std::string job, name = "ours";
   std::vector<int> gpus{1};
-  int images = 12;        // a GPU
-  int alone_images = 16;  // of each GPU by itself
+  int images = 12;  // a GPU
   int warm_up = 2;
   std::vector<std::string> overrides;
   std::string append;
@@ -152,7 +151,7 @@ void bench_one(const Bench& bench) {
 }
 
 double rate_of_one(const Bench& bench, const std::string& name, int gpu) {
-  const Ran ran = run_job(bench, name + std::to_string(gpu), 1, bench.options.alone_images, gpu, {});
+  const Ran ran = run_job(bench, name + std::to_string(gpu), 1, bench.options.images, gpu, {});
   const double rate = 1 / image_pace(ran.run, ran.readings).seconds_an_image;
   std::fprintf(stderr, "GPU %d %s: %.4f images/s\n", gpu, name.c_str(), rate);
   return rate;
@@ -239,8 +238,6 @@ void add_bench_image(CLI::App& bench_command) {
       ->delimiter(',')
       ->check(CLI::Range(1, 1024));
   command->add_option("--images", options->images, "a GPU (default 12)")->check(CLI::Range(1, 1'000'000));
-  command->add_option("--alone-images", options->alone_images, "of each GPU by itself, for scaling (default 16)")
-      ->check(CLI::Range(1, 1'000'000));
   command->add_option("--warm-up", options->warm_up, "units of each rank that do not count (default 2)")
       ->check(CLI::Range(0, 1000));
   command->add_option("--name", options->name, "of the row (default: ours)");

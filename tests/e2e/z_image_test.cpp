@@ -84,8 +84,6 @@ TEST_F(ZImage, IsMeasuredOnceItIsWarm) {
                                        table.string(),
                                        "--name",
                                        "tiny",
-                                       "--alone-images",
-                                       "4",
                                        "--set",
                                        "output.directory=" + folder("measured").string()};
   const Ended ended = run(bench, 120);
