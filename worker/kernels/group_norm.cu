@@ -72,8 +72,7 @@ template <class T>
 __device__ Floats biased(const Raw<T>& raw, const Floats& bias, bool with_bias) {
   Floats v = floats(raw);
   if (!with_bias) return v;
-#pragma unroll
-  for (int i = 0; i < kVector; ++i) v.value[i] += bias.value[i];
+  v += bias;
   return rounded<T>(v);
 }
 

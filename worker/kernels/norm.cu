@@ -54,8 +54,7 @@ __device__ const T* staged(const void* from, int operand, const RowNormLaunch& a
 /// The norm of `x` times the weight, where the reference rounds.
 template <class T>
 __device__ Floats normed(Floats x, float inverse, const Floats& weight, bool one_plus) {
-#pragma unroll
-  for (int i = 0; i < kVector; ++i) x.value[i] *= inverse;
+  x *= inverse;
   if (!one_plus) x = rounded<T>(x);
 #pragma unroll
   for (int i = 0; i < kVector; ++i) x.value[i] *= one_plus ? 1.0f + weight.value[i] : weight.value[i];
@@ -82,10 +81,7 @@ __device__ void apply(Floats (&x)[vectors], float inverse, const T* weight, cons
     const int at = (v * blockDim.x + threadIdx.x) * kVector;
     if (at >= a.dim) continue;
     x[v] = normed<T>(x[v], inverse, load(weight + at), a.one_plus);
-    if (factor == nullptr) continue;
-    const Floats f = load(factor + at);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) x[v].value[i] *= f.value[i];
+    if (factor != nullptr) x[v] *= load(factor + at);
   }
 }
 
@@ -141,8 +137,7 @@ __global__ void __launch_bounds__(threads, resident_threads(add) / threads) row_
         if ((v * blockDim.x + threadIdx.x) * kVector >= a.dim) continue;
         const Floats r = floats(residual.held[v]);
         if (inner) x[v] = rounded<T>(x[v]);
-#pragma unroll
-        for (int i = 0; i < kVector; ++i) x[v].value[i] += r.value[i];
+        x[v] += r;
         x[v] = rounded<T>(x[v]);
       }
       write<T>(static_cast<T*>(a.sum) + row * a.dim, x, a.dim);

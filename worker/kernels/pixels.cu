@@ -12,9 +12,7 @@ template <class T>
 __device__ Floats with_bias(const Raw<T>& raw, const void* bias, int channel) {
   Floats v = floats(raw);
   if (bias == nullptr) return v;
-  const Floats b = load(static_cast<const T*>(bias) + channel);
-#pragma unroll
-  for (int i = 0; i < kVector; ++i) v.value[i] += b.value[i];
+  v += load(static_cast<const T*>(bias) + channel);
   return rounded<T>(v);
 }
 
@@ -37,11 +35,7 @@ __global__ void add_biased(AddBiasedLaunch args) {
     if (at >= all) continue;
     const int channel = static_cast<int>(static_cast<unsigned>(at) % octets) * kVector;
     Floats sum = with_bias<T>(a[k], args.a_bias, channel);
-    if (args.b != nullptr) {
-      const Floats other = with_bias<T>(b[k], args.b_bias, channel);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) sum.value[i] += other.value[i];
-    }
+    if (args.b != nullptr) sum += with_bias<T>(b[k], args.b_bias, channel);
     store(static_cast<T*>(args.a) + at * kVector, sum);
   }
 }

@@ -74,11 +74,9 @@ __global__ void __launch_bounds__(kBlock) rope(RopeLaunch a, int width, int grou
       const float inverse = rsqrtf(squares / a.head_dim + a.eps);
       Floats w{};
       if (exists) w = floats(first + h < a.first_k ? q_weight : k_weight);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) x.value[i] *= inverse;
+      x *= inverse;
       x = rounded<T>(x);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) x.value[i] *= w.value[i];
+      x *= w;
       x = rounded<T>(x);
     }
     if (adjacent) {

@@ -63,8 +63,7 @@ __global__ void __launch_bounds__(kLargestBlock) softmax(SoftmaxLaunch a) {
   for (int k = 0; k < kPerThread; ++k) {
     const int at = threadIdx.x * kVector + k * step;
     if (at >= a.columns) continue;
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) held[k].value[i] *= inverse;
+    held[k] *= inverse;
     store(static_cast<T*>(a.out) + row + at, held[k]);
   }
 }

@@ -12,6 +12,22 @@ struct Floats {
   float value[kVector];
 };
 
+__device__ inline Floats& operator+=(Floats& a, const Floats& b) {
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) a.value[i] += b.value[i];
+  return a;
+}
+__device__ inline Floats& operator*=(Floats& a, const Floats& b) {
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) a.value[i] *= b.value[i];
+  return a;
+}
+__device__ inline Floats& operator*=(Floats& a, float b) {
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) a.value[i] *= b;
+  return a;
+}
+
 template <class T>
 struct Raw;
 template <>
@@ -104,9 +120,7 @@ __device__ inline Floats silu_times(Floats a, const Floats& b) {
 #pragma unroll
   for (int i = 0; i < kVector; ++i) a.value[i] = silu<T>(a.value[i]);
   a = rounded<T>(a);
-#pragma unroll
-  for (int i = 0; i < kVector; ++i) a.value[i] *= b.value[i];
-  return a;
+  return a *= b;
 }
 
 }  // namespace trireme::kernels
