@@ -72,7 +72,12 @@ struct GuidancePairEngine::InHand {
 };
 
 GuidancePairEngine::GuidancePairEngine(Model& model, Transport& replica, Settings settings)
-    : model_(model), replica_(replica), settings_(settings), in_flight_(model.device()), times_(model.device()) {
+    : model_(model),
+      replica_(replica),
+      settings_(settings),
+      in_flight_(model.device()),
+      places_(replica, settings.exchange),
+      times_(model.device()) {
   if (replica.size() != kRanks) throw Error(ExitCode::internal, "the halves of guidance are shared by two ranks");
   if (replica.device() != model.device()) {
     throw ConfigError("parallel.guidance: 2: transport " + std::string(replica.carrier()) +
@@ -106,7 +111,7 @@ bool GuidancePairEngine::computing() const {
 bool GuidancePairEngine::progress() {
   bool active = hear();
   give_places();
-  post_transfers();
+  places_.post_up_to(words_acted_on_);
   active = collect() || active;
   const auto deadline = std::chrono::steady_clock::now() + settings_.pass_budget;
   while (in_flight_.size() < settings_.slices_in_flight && step()) {
@@ -134,7 +139,7 @@ bool GuidancePairEngine::hear() {
       Unit unit = std::move(codec::decode_units(std::as_bytes(std::span(text))).at(0));
       waiting_.push_back(std::make_unique<InHand>(std::move(unit), model_.device()));
     } else if (kind == Kind::place) {
-      places_.push_back({in.number<std::uint64_t>(), words_heard_});
+      places_.give(in.number<std::uint64_t>(), words_heard_);
     } else {
       const auto unit = in.number<std::uint64_t>();
       std::string error = in.text();
@@ -223,31 +228,17 @@ void GuidancePairEngine::plan_pass(InHand& unit) {
   if (!shared) model_.advance(session, unit.slices);
 }
 
-bool GuidancePairEngine::flushed() {
-  return replica_.flushed() && (settings_.exchange == nullptr || settings_.exchange->flushed());
-}
-
 /// Not between our word and our half of the exchange that it stands for: the other rank has that one come first.
 void GuidancePairEngine::give_places() {
-  if (settings_.exchange == nullptr || (current_ && current_->stage == InHand::Stage::hearing)) return;
-  for (const auto& [rank, seq] : settings_.exchange->transfers_without_place()) {
+  if (current_ && current_->stage == InHand::Stage::hearing) return;
+  for (const auto& [rank, seq] : places_.take_placeless()) {
     replica_.send(rank, encode_place(seq));
-    places_.push_back({seq, words_acted_on_});
+    places_.give(seq, words_acted_on_);
   }
-}
-
-/// Halves of the exchange whose place has come; false where one must be posted before ours.
-bool GuidancePairEngine::post_transfers() {
-  while (!places_.empty() && places_.front().words <= words_acted_on_) {
-    if (!flushed()) return false;
-    settings_.exchange->post_transfer(places_.front().seq);
-    places_.pop_front();
-  }
-  return settings_.exchange == nullptr || !settings_.exchange->must_post();
 }
 
 bool GuidancePairEngine::hear_other(InHand& unit) {
-  if (unit.words.empty() || !post_transfers() || !flushed()) return false;
+  if (unit.words.empty() || !places_.post_up_to(words_acted_on_) || !places_.flushed()) return false;
   const std::string error = std::move(unit.words.front());
   unit.words.pop_front();
   ++words_acted_on_;

@@ -19,6 +19,7 @@
 #include "worker/engine/engine.h"
 #include "worker/engine/slices_in_flight.h"
 #include "worker/engine/slot_times.h"
+#include "worker/engine/transfer_places.h"
 #include "worker/exchange/exchange.h"
 #include "worker/queue.h"
 #include "worker/transport/transport.h"
@@ -57,9 +58,7 @@ class GuidancePairEngine final : public Engine {
   void begin(InHand& unit);
   void run_slice(InHand& unit);
   void plan_pass(InHand& unit);
-  bool flushed();
   void give_places();
-  bool post_transfers();
   bool hear_other(InHand& unit);
   void exchange(InHand& unit);
   bool follow(InHand& unit);
@@ -75,11 +74,7 @@ class GuidancePairEngine final : public Engine {
   std::unique_ptr<InHand> current_;                 // its slices are being enqueued
   std::deque<std::unique_ptr<InHand>> completing_;  // all enqueued, not all done
   SlicesInFlight in_flight_;
-  struct Place {
-    std::uint64_t seq = 0;
-    std::uint64_t words = 0;  // of the other rank, that come before it
-  };
-  std::deque<Place> places_;                            // transfers of the exchange that have one and are not posted
+  TransferPlaces places_;                               // by the words of the other rank that come before
   std::uint64_t words_heard_ = 0, words_acted_on_ = 0;  // of units held
   std::deque<Finished> finished_;
   std::uint64_t transfers_done_ = 0;

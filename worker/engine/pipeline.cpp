@@ -3,11 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/errors.h"
 #include "worker/engine/unit_items.h"
-#include "worker/transport/flushed.h"
 
 namespace trireme {
 namespace {
@@ -41,6 +41,7 @@ PipelineEngine::PipelineEngine(Model& model, Transport& replica, Settings settin
       stages_(replica.size()),
       side_(model.device()),
       entry_(model, side_, held_, stages_, settings.micro_batches),
+      places_(replica, settings.exchange),
       in_flight_(model.device()),
       times_(model.device()),
       results_(model, side_, times_, stages_) {
@@ -108,7 +109,7 @@ void PipelineEngine::handle(int from, const ring::Any& message) {
     if (first() || from != 0) throw Error(ExitCode::internal, "stage " + std::to_string(from) + " describes a slot");
     slots_.push_back(*slot);
     for (const ring::Transfer& transfer : slot->transfers) {
-      if (transfer.stage == index_) places_.push_back({slot->number, transfer.seq});
+      if (transfer.stage == index_) places_.give(transfer.seq, slot->number);
     }
   } else if (const auto* trouble = std::get_if<ring::Trouble>(&message)) {
     if (RingUnit* unit = held(trouble->unit); unit != nullptr && unit->error.empty()) unit->error = trouble->error;
@@ -159,15 +160,13 @@ bool PipelineEngine::begin_turn() {
   }
   auto turn = std::make_unique<Turn>();
   if (first()) {
-    if (settings_.exchange != nullptr) {
-      for (const auto& [rank, seq] : settings_.exchange->transfers_without_place()) unplaced_.push_back({rank, seq});
-    }
+    for (const auto& [rank, seq] : places_.take_placeless()) unplaced_.push_back({rank, seq});
     auto next = entry_.next(stop_asked_, unplaced_);
     if (!next) return false;
     turn->slot = std::move(next->slot);
     turn->returning = std::move(next->returning);
     for (const ring::Transfer& transfer : turn->slot.transfers) {
-      places_.push_back({turn->slot.number, transfer.seq});
+      places_.give(transfer.seq, turn->slot.number);
     }
     announce(turn->slot);
   } else {
@@ -183,24 +182,11 @@ void PipelineEngine::announce(const ring::Slot& slot) {
   for (int stage = 1; stage < stages_; ++stage) replica_.send(stage, message);
 }
 
-/// The law: the descriptions, and whatever else others wait for, have left before our half.
-bool PipelineEngine::flushed() {
-  return replica_.flushed() && (settings_.exchange == nullptr || settings_.exchange->flushed());
-}
-
 /// Halves of the exchange whose place is before our group of the coming beat; false where they must wait. Others are
 /// posted in whichever order their peers please.
 bool PipelineEngine::post_transfers() {
-  const auto due = [&](const Place& place) {
-    return !turn_ || place.beat <= turn_->slot.number + static_cast<std::uint64_t>(index_);
-  };
-  while (!places_.empty() && due(places_.front())) {
-    if (!flushed()) return false;
-    const std::uint64_t seq = places_.front().seq;
-    places_.pop_front();
-    settings_.exchange->post_transfer(seq);
-  }
-  return settings_.exchange == nullptr || !settings_.exchange->must_post();
+  constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
+  return places_.post_up_to(turn_ ? turn_->slot.number + static_cast<std::uint64_t>(index_) : kAll);
 }
 
 /// Our half of the beat: the slot comes in, what was made of the one before goes on. What may have its place before it
@@ -211,7 +197,7 @@ bool PipelineEngine::post_turn() {
   const bool receives = !slot.forward.empty() || (slot.rider && slot.rider->stage >= index_);
   const bool posts = first() || receives || !outgoing_.empty();
   if (posts && slots_.size() < static_cast<std::size_t>(index_)) return false;
-  if (!flushed()) return false;
+  if (!places_.flushed()) return false;
   Turn& turn = *turn_;
   if (turn.slot.kind == ring::SlotKind::work) times_.wait();
   std::vector<Half> group;

@@ -29,6 +29,7 @@
 #include "worker/engine/side_work.h"
 #include "worker/engine/slices_in_flight.h"
 #include "worker/engine/slot_times.h"
+#include "worker/engine/transfer_places.h"
 #include "worker/exchange/exchange.h"
 #include "worker/queue.h"
 
@@ -69,7 +70,6 @@ class PipelineEngine final : public Engine {
   bool collect();
   bool step();
   bool begin_turn();
-  bool flushed();
   bool post_transfers();
   bool post_turn();
   bool arrive();
@@ -91,14 +91,10 @@ class PipelineEngine final : public Engine {
   const int index_, stages_;
   SideWork side_;
 
-  RingUnits held_;                // in the ring
-  RingEntry entry_;               // first stage
-  std::deque<ring::Slot> slots_;  // later stages: described, not begun
-  struct Place {
-    std::uint64_t beat = 0;
-    std::uint64_t seq = 0;
-  };
-  std::deque<Place> places_;              // transfers of the exchange that have one and are not posted
+  RingUnits held_;                        // in the ring
+  RingEntry entry_;                       // first stage
+  std::deque<ring::Slot> slots_;          // later stages: described, not begun
+  TransferPlaces places_;                 // by the slot at the first stage
   std::vector<ring::Transfer> unplaced_;  // first stage: those that have none
 
   std::unique_ptr<Turn> turn_;

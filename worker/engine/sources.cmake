@@ -9,6 +9,7 @@ target_sources(trireme_worker_core PRIVATE
   engine/side_work.cpp
   engine/slot_times.cpp
   engine/span_log.cpp
+  engine/transfer_places.cpp
   engine/unit_in_hand.cpp
   engine/unit_items.cpp
   engine/unit_work.cpp
