@@ -74,7 +74,7 @@ class Exchange {
   double seconds_since_heard_from(int rank) const;  // any message counts; rank 0 hears all, a worker only rank 0
   bool outstanding() const;                         // results, grants or transfers not complete: not idle
 
-  // For the engine of a cut model.
+  // For the engine of a replica of several ranks.
   /// Nothing of this rank waits for its host: `Transport::flushed`.
   bool flushed();
   /// Rank 0: transfers with other ranks of its replica that wait for a place, each once.

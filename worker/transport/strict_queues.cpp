@@ -77,8 +77,7 @@ std::pair<Queues::Posted*, std::size_t> Queues::find_other(const Queue& of, cons
 bool Queues::meet(const Queue& of, Posted& mine) {
   const auto [other, before] = find_other(of, mine);
   if (!other) return false;
-  const bool to_itself = mine.half.peer == of.rank;
-  if (!to_itself && (before > 0 || !launched(queue(of.communicator, mine.half.peer).groups.front()))) return false;
+  if (mine.half.peer != of.rank && !moves(queue(of.communicator, mine.half.peer), before)) return false;
   if (mine.half.data.numel() != other->half.data.numel()) {
     throw Error(ExitCode::internal, "strict: rank " + std::to_string(of.rank) + " and rank " +
                                         std::to_string(mine.half.peer) + " differ about the bytes of a transfer\n" +
@@ -104,7 +103,7 @@ bool Queues::settle(Queue& queue) {
   bool moved = false;
   for (std::size_t place = 0; place < queue.groups.size(); ++place) {
     for (Posted& half : queue.groups[place].halves) {
-      if (half.half.peer != queue.rank && (place > 0 || !launched(queue.groups.front()))) continue;
+      if (half.half.peer != queue.rank && !moves(queue, place)) continue;
       if (!half.met) moved |= meet(queue, half);
       if (!half.met || half.done || half.done_at > now_) continue;
       finish(queue, half);

@@ -59,6 +59,8 @@ class Queues {
   };
   Queue& queue(int communicator, int rank) { return queues_[communicator * ranks_ + rank]; }
   bool launched(const Group& group) const { return group.launched_at && *group.launched_at <= now_; }
+  /// Halves with other ranks move in a launched group at the head of its queue.
+  bool moves(const Queue& queue, std::size_t place) const { return place == 0 && launched(queue.groups.front()); }
   /// The other half and how many groups stand before its own; null when it was not posted.
   std::pair<Posted*, std::size_t> find_other(const Queue& of, const Posted& mine);
   bool meet(const Queue& of, Posted& mine);

@@ -1,6 +1,7 @@
 #include "tests/worker/engine/exchange_script.h"
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <optional>
@@ -158,6 +159,30 @@ void run_script(Transport& transport, int place, Exchange& exchange, Engine& eng
     engine.progress();
   }
   require(engine.idle(), "the engine is not idle at the end");
+}
+
+strict::Settings schedule(std::uint64_t seed, int replicas, int ranks_per_replica) {
+  return {.ranks = ranks_per_replica * replicas,
+          .ranks_per_replica = ranks_per_replica,
+          .seed = seed,
+          .longest_delay = seed % 8 >= 5 ? 100 : 30,
+          .hosts_stand_still = seed % 4 >= 2};
+}
+
+void expect_stall(std::uint64_t schedules,
+                  const std::function<void(std::uint64_t seed, Transport& all, Transport& replica)>& run_rank) {
+  std::string found;
+  for (std::uint64_t seed = 0; seed < schedules && found.empty(); ++seed) {
+    try {
+      strict::run({.ranks = 2, .seed = seed, .patience = 500, .hosts_stand_still = true},
+                  [&](Transport& all, Transport& replica) { run_rank(seed, all, replica); });
+    } catch (const Error& error) {
+      found = error.what();
+    }
+  }
+  EXPECT_NE(found.find("stall"), std::string::npos) << found;
+  EXPECT_NE(found.find("rank 0 stands still behind its group"), std::string::npos) << found;
+  EXPECT_NE(found.find("rank 1 stands still behind its group"), std::string::npos) << found;
 }
 
 }  // namespace trireme

@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <vector>
 
 #include "common/item.h"
 #include "worker/exchange/exchange.h"
+#include "worker/transport/strict_transport.h"
 
 namespace trireme {
 
@@ -55,5 +57,13 @@ class ScriptedCoordinator {
 /// A rank's loop, as the worker's: until the exchange has finished and the engine has stopped.
 void run_script(Transport& transport, int place, Exchange& exchange, Engine& engine, const Script& script,
                 Counts& counts);
+
+/// One of many schedules for a job on the strict transport: delays are long in three of eight, hosts stand still in
+/// half.
+strict::Settings schedule(std::uint64_t seed, int replicas, int ranks_per_replica);
+
+/// Expects that on one of so many schedules two ranks stall, each host standing still behind its group.
+void expect_stall(std::uint64_t schedules,
+                  const std::function<void(std::uint64_t seed, Transport& all, Transport& replica)>& run_rank);
 
 }  // namespace trireme
