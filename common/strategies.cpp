@@ -88,6 +88,24 @@ std::optional<Summary> summary_in(const std::filesystem::path& run) {
   return read_summary(run / "summary.json");
 }
 
+/// Seconds of a phase of a unit.
+struct PhaseTime {
+  double took = 0, alone = 0;  // `alone`: less what ran beside another unit's steps
+};
+
+/// What runs beside the steps makes those longer by what it takes by itself, which nobody measured: it is what the
+/// sizes say, and the steps are the rest.
+void set_apart(PhaseTime& beside, PhaseTime& steps, double usually) {
+  if (beside.alone >= beside.took) return;
+  const double alone = std::min(usually, beside.took);
+  steps.alone -= alone - beside.alone;
+  beside.alone = alone;
+}
+
+void scale(double& factor, const PhaseTime& time, double expected) {
+  if (time.took > 0 && expected > 0) factor = time.alone / expected;
+}
+
 std::string device_of(const Summary& summary) {
   const auto device = summary.facts.find("device");
   return device == summary.facts.end() ? "cpu" : device->second;
@@ -169,13 +187,13 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
   if (!summary || summary->made() == 0) return std::nullopt;
   const double units = static_cast<double>(summary->made()) / batch;
   Measured measured{device_of(*summary), usual};
-  const auto scale = [&](double& factor, RankPhase phase, double expected) {
+  const auto seconds_of_unit = [&](RankPhase phase) {
     double took = 0, alone = 0;
     for (const RankSummary& rank : summary->ranks) {
       took += rank.seconds[static_cast<std::size_t>(phase)];
       alone += rank.seconds_alone(phase);
     }
-    if (took > 0 && expected > 0) factor = alone / units / expected;
+    return PhaseTime{took / units, alone / units};
   };
   double prefill = 0, rest = 0;
   for (const UnitCost::Pass& pass : cost.passes) {
@@ -183,14 +201,18 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
     (first_of_text ? prefill : rest) +=
         pass.count * pass.slots * (pass.enter + cost.layers * (pass.attention + pass.feed_forward) + pass.leave);
   }
-  scale(measured.scale.encode, RankPhase::encode, cost.encode);
+  PhaseTime encode = seconds_of_unit(RankPhase::encode), decode = seconds_of_unit(RankPhase::decode);
   if (cost.tokens > 0) {
-    scale(measured.scale.prefill, RankPhase::prefill, prefill);
-    scale(measured.scale.decode, RankPhase::decode, rest);
+    scale(measured.scale.prefill, seconds_of_unit(RankPhase::prefill), prefill);
+    scale(measured.scale.decode, decode, rest);
   } else {
-    scale(measured.scale.denoise, RankPhase::denoise, rest);
-    scale(measured.scale.decode, RankPhase::decode, cost.decode);
+    PhaseTime denoise = seconds_of_unit(RankPhase::denoise);
+    set_apart(encode, denoise, usual.encode * cost.encode);
+    set_apart(decode, denoise, usual.decode * cost.decode);
+    scale(measured.scale.denoise, denoise, rest);
+    scale(measured.scale.decode, decode, cost.decode);
   }
+  scale(measured.scale.encode, encode, cost.encode);
   return measured;
 }
 

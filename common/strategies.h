@@ -42,8 +42,8 @@ struct Measured {
   PhaseScale scale;
 };
 /// What a run's summary.json says of the seconds of each phase, over what `cost` (of a unit at scale 1) says; `usual`
-/// where it says nothing. Nothing when there is no such file or it made nothing. Throws Error(bad_data) naming the
-/// file.
+/// where it says nothing, and for what ran beside the steps. Nothing when there is no such file or it made nothing.
+/// Throws Error(bad_data) naming the file.
 std::optional<Measured> measured_rates(const std::filesystem::path& run, const UnitCost& cost, int batch,
                                        const PhaseScale& usual);
 /// The device that a run's summary names.

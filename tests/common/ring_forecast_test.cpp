@@ -101,6 +101,15 @@ TEST(RingForecast, StagesShareTheDecoding) {
   EXPECT_GT(ring.efficiency(2), 0.97);
 }
 
+TEST(RingForecast, DecodesBesideTheSlotsOfABusyStage) {
+  UnitCost cost = even_cost(8);
+  const RingForecast none = forecast(cost, {{0, 4, 8}, 8, {}, 0});
+  cost.decode = 1;
+  const RingForecast ring = forecast(cost, {{0, 4, 8}, 8, {}, 0});
+  EXPECT_GT(ring.loss.imbalance, none.loss.imbalance) << "slots become longer here and there";
+  EXPECT_LE(ring.seconds, none.seconds + 4 + 1.5) << "each stage decodes four of eight";
+}
+
 TEST(RingForecast, GuidanceHalvesFollowEachOther) {
   UnitCost cost = even_cost(8);
   cost.passes[0].slots = 2;

@@ -46,6 +46,19 @@ TEST(UnitCost, ReadsTheWeightsOncePerStepOfABatch) {
   EXPECT_DOUBLE_EQ(four.tokens, 20);
 }
 
+TEST(UnitCost, ChoosesATokenForEveryRow) {
+  ModelShape shape;
+  shape.language = DecoderShape{.layers = 2, .hidden = 64, .vocab = 1000};
+  Item item;
+  item.messages = {{"user", {{ContentPart::Kind::text, "a question", 0}}}};
+  item.max_new_tokens = 5;
+  constexpr DeviceRates kMemoryBound{1e15, 1e9};
+  const double one = unit_cost(shape, {item}, 1, kMemoryBound).passes.at(1).leave;
+  const double four = unit_cost(shape, {item}, 4, kMemoryBound).passes.at(1).leave;
+  const double head = seconds(head_cost(*shape.language, shape.bytes_per_parameter, 1), kMemoryBound);
+  EXPECT_NEAR(four - head, 4 * (one - head), 1e-12) << "the head is read once";
+}
+
 TEST(UnitCost, ScalesPhasesByWhatWasMeasured) {
   Item item;
   item.prompt = "cost=2";
