@@ -196,6 +196,20 @@ void rows_of_pixels(Table& table) {
   }
 }
 
+void rows_of_bytes(Table& table) {
+  const std::int64_t side = table.size(1024);
+  const std::vector<at::Tensor> pictures = table.pictures(3, side);
+  const auto image = [&](int i) { return pictures[i][0]; };
+  table.row(
+      "bytes of a picture", text(side, side), 3 * pictures[0].numel(), [&](int i) { kernels::to_bytes(image(i)); },
+      [&](int i) {
+        at::round((image(i).to(at::kFloat) * 0.5 + 0.5).clamp(0, 1) * 255)
+            .permute({1, 2, 0})
+            .to(at::kByte)
+            .contiguous();
+      });
+}
+
 const char* name(nn::AttentionKernel kernel) {
   switch (kernel) {
     case nn::AttentionKernel::cudnn: return "cuDNN";
@@ -295,6 +309,7 @@ void run(bool small, bool products) {
   rows_of_feed_forward(table);
   rows_of_heads_and_scores(table);
   rows_of_pixels(table);
+  rows_of_bytes(table);
   attention_rows(table);
   gated_product_rows(table);
 }

@@ -169,4 +169,12 @@ struct DoublePixelsLaunch {
 };
 cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args, cudaStream_t stream);
 
+struct ToBytesLaunch {
+  const void* image;  // [3, height, width]; any alignment
+  std::uint8_t* out;  // [height, width, 3]
+  std::int64_t pixels, width;
+  std::int64_t strides[3];  // of a channel, a row, a column
+};
+cudaError_t launch_to_bytes(Element element, const ToBytesLaunch& args, cudaStream_t stream);
+
 }  // namespace trireme::kernels

@@ -1,4 +1,4 @@
-// Every thread keeps to eight channels of a few pixels.
+// Biases and doubling: every thread keeps to eight channels of a few pixels. Bytes: a pixel a thread.
 #include "worker/kernels/launch.h"
 #include "worker/kernels/vector.cuh"
 
@@ -55,6 +55,19 @@ __global__ void double_pixels(DoublePixelsLaunch args) {
   out[below + octets] = raw;
 }
 
+template <class T>
+__global__ void to_bytes(ToBytesLaunch args) {
+  const std::int64_t pixel = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
+  if (pixel >= args.pixels) return;
+  const T* const from =
+      static_cast<const T*>(args.image) + pixel / args.width * args.strides[1] + pixel % args.width * args.strides[2];
+#pragma unroll
+  for (int channel = 0; channel < 3; ++channel) {
+    const float v = static_cast<float>(from[channel * args.strides[0]]) * 0.5f + 0.5f;
+    args.out[3 * pixel + channel] = static_cast<std::uint8_t>(__float2uint_rn(fminf(fmaxf(v, 0.0f), 1.0f) * 255.0f));
+  }
+}
+
 unsigned blocks(std::int64_t work, std::int64_t of_block) {
   return static_cast<unsigned>((work + of_block - 1) / of_block);
 }
@@ -71,6 +84,12 @@ cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args
   auto* kernel = element == Element::float32 ? double_pixels<float> : double_pixels<__nv_bfloat16>;
   const dim3 grid(blocks(args.width * (args.channels / kVector), kBlock), static_cast<unsigned>(args.rows));
   kernel<<<grid, kBlock, 0, stream>>>(args);
+  return cudaGetLastError();
+}
+
+cudaError_t launch_to_bytes(Element element, const ToBytesLaunch& args, cudaStream_t stream) {
+  auto* kernel = element == Element::float32 ? to_bytes<float> : to_bytes<__nv_bfloat16>;
+  kernel<<<blocks(args.pixels, kBlock), kBlock, 0, stream>>>(args);
   return cudaGetLastError();
 }
 

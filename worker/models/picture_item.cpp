@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "common/errors.h"
-#include "worker/vision/latents_decoder.h"
+#include "worker/kernels/pixels.h"
 
 namespace trireme {
 
@@ -23,11 +23,11 @@ Result picture_result(const std::string& id, const at::Tensor& image, const at::
                       const at::Tensor& features) {
   Result result;
   result.id = id;
-  result.picture = to_picture(image);
+  result.picture = kernels::to_bytes(image);
   if (features.defined()) {
     result.tensors["caption"] = features.to(at::kFloat).contiguous();
     result.tensors["latents"] = latents.contiguous();
-    result.tensors["image"] = image.contiguous();
+    result.tensors["image"] = image.to(at::kFloat).contiguous();
   }
   return result;
 }

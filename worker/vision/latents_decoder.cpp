@@ -27,7 +27,7 @@ LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::functio
       steps.push_back([this, decoding, i] { *decoding = vae_.step(i, *decoding); });
     }
   };
-  const auto give = [take = std::move(take)](const at::Tensor& image) { take(image.squeeze(0).to(at::kFloat)); };
+  const auto give = [take = std::move(take)](const at::Tensor& image) { take(image.squeeze(0)); };
 
   const std::optional<Tiling> tiling =
       choose_tiling(vae_.config(), latents.height, latents.width, tiling_, latents.halved_tiles);
@@ -45,10 +45,6 @@ LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::functio
   }
   steps.push_back([joiner, give] { give(joiner->finish()); });
   return steps;
-}
-
-at::Tensor to_picture(const at::Tensor& image) {
-  return at::round((image * 0.5 + 0.5).clamp(0, 1) * 255).permute({1, 2, 0}).to(at::kByte).contiguous();
 }
 
 }  // namespace trireme

@@ -1,6 +1,6 @@
 #pragma once
 // From latents to a picture, in steps of about one residual block that the caller makes slices of: the autoencoder's
-// decoder, over the whole picture or over tiles. Ref: diffusers image_processor.py for the last step.
+// decoder, over the whole picture or over tiles.
 
 #include <ATen/core/Tensor.h>
 
@@ -30,16 +30,12 @@ class LatentsDecoder {
     int halved_tiles = 0;             // memory is short: Session::halved_tiles
   };
   using Steps = std::vector<std::function<void()>>;
-  /// `take` gets the image [3, H, W] float32, before clamping, in the last step.
+  /// `take` gets the image [3, H, W] in the compute dtype, before clamping, in the last step.
   Steps steps(const Latents& latents, std::function<void(const at::Tensor&)> take) const;
 
  private:
   AutoencoderDecoder vae_;
   std::optional<bool> tiling_;
 };
-
-/// image [3, H, W], about -1 to 1 -> [H, W, 3] uint8, rounded. In float32 whatever the decoder's dtype, as bfloat16 has
-/// fewer steps than a picture.
-at::Tensor to_picture(const at::Tensor& image);
 
 }  // namespace trireme

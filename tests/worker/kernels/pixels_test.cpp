@@ -32,6 +32,24 @@ TEST(DoublePixels, RepeatsEveryPixelInBothDirections) {
   EXPECT_TRUE(at::equal(double_pixels(x), expected));
 }
 
+TEST(ToBytes, RoundsToTheNearestAndHalvesToEven) {
+  const at::Tensor image = at::tensor({-2.f, -1.f, -0.5f, 0.f, 0.5f, 1.5f}).view({1, 2, 3}).expand({3, 2, 3});
+  const at::Tensor expected = at::tensor({0, 0, 64, 128, 191, 255}).to(at::kByte).view({2, 3, 1}).expand({2, 3, 3});
+  for (const at::ScalarType dtype : kDtypes) EXPECT_TRUE(at::equal(to_bytes(image.to(dtype)), expected));
+  EXPECT_THROW(to_bytes(at::ones({4, 2, 2})), Error);
+}
+
+TEST(ToBytes, KernelEqualsThePlainBodyOnAGpu) {
+  TRIREME_NEEDS_GPU();
+  for (const at::ScalarType dtype : kDtypes) {
+    const at::Tensor image = random({3, 37, 53}, dtype, 1);
+    const at::Tensor last = image.permute({1, 2, 0}).contiguous().permute({2, 0, 1});  // as a decoder makes it
+    for (const at::Tensor& one : {image, last, image.slice(1, 3).slice(2, 1)}) {
+      EXPECT_TRUE(at::equal(to_bytes(one.to(at::kCUDA)).cpu(), to_bytes(one)));
+    }
+  }
+}
+
 TEST(Pixels, KernelsEqualThePlainBodyOnAGpu) {
   TRIREME_NEEDS_GPU();
   for (const at::ScalarType dtype : kDtypes) {
