@@ -3,6 +3,7 @@
 Every caption is drawn anew, so training never sees an epoch twice. A caption that equals a held-out paraphrase is drawn again.
 """
 
+import collections
 import random
 import re
 
@@ -79,6 +80,15 @@ JOINTS = ["", "", "", "", ",", " that", " with", " and", " of", " in", " for", "
 STARTS_ZH = ["", "", "", "", "一个", "一种", "很", "会", "有", "用来", "那个", "能", "在", "可以", "最"]
 JOINTS_ZH = ["", "", "", "", "的", "的", "，", "会", "有", "在", "和", "很", "里", "是", "里的", "上", "用", "着", "时", "时候", "能", "了", "又", "最", "把"]
 ENDS_ZH = ["", "", "", "", "", "的", "的东西", "的动物", "的人", "的样子", "的地方", "的工具", "的食物", "了"]
+TELLING_TIMES, TELLING_SHARE = 2, 1 / 3  # a word in so many phrases or more, and the part of them that is the emoji's
+
+
+def telling_words(table, language):
+    """Of each emoji, the words that mean it by themselves"""
+    counts = [collections.Counter(entry[language]["words"]) for entry in table]
+    total = sum(counts, collections.Counter())
+    return [[word for word, times in count.items() if total[word] >= TELLING_TIMES and times >= TELLING_SHARE * total[word]]
+            for count in counts]
 
 
 class Captions:
@@ -90,6 +100,7 @@ class Captions:
         self.described = described
         self.table = table
         self.held_out = phrases.held_out_keys()
+        self.telling = {language: telling_words(table, language) for language in ("en", "zh")}
 
     def phrase(self, emoji, language):
         groups = [(origin, self.table[emoji][language][origin]) for origin in WEIGHTS[language]
@@ -103,8 +114,11 @@ class Captions:
         return first + self.random.choice(joints) + second
 
     def description(self, emoji, language):
-        """Some of what is known about the emoji, in any order, with words between that mean little"""
+        """A word that says it all, or some of what is known about the emoji, in any order, with words between that mean little"""
         r = self.random
+        telling = self.telling[language][emoji]
+        if telling and r.random() < 0.2:
+            return r.choice(telling)
         words = self.table[emoji][language]["words"]
         if len(words) < 4:
             return self.phrase(emoji, language)

@@ -1,11 +1,16 @@
-"""Writes modules as safetensors in the layout of Hugging Face: bf16, in shards of at most 16 MiB."""
+"""Modules as safetensors in the layout of Hugging Face: bf16, in shards of at most 16 MiB."""
 
 import json
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 SHARD = 15 * 2**20
+
+
+def read(folder):
+    """-> name -> tensor in float32, of all files there"""
+    return {name: value.float() for path in sorted(folder.glob("*.safetensors")) for name, value in load_file(path).items()}
 
 
 def save(tensors, folder, stem):

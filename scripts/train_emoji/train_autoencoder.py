@@ -60,18 +60,20 @@ def loss_of(vae, pictures):
 
 @torch.no_grad()
 def encode_all(vae, glyphs, colours):
-    """-> [backgrounds, n, 16, 16, 16] unscaled means, and the mean PSNR on white and on colours"""
-    latents, errors = [], []
-    for colour in colours:
-        rows = []
-        for part in glyphs.split(256):
-            pictures = compose(part, colour.expand(len(part), 3))
-            rows.append(vae.encode(pictures).latent_dist.mean)
-            out = vae.decode(rows[-1]).sample.clamp(-1, 1)
-            errors.append((out - pictures).pow(2).mean((1, 2, 3)))
-        latents.append(torch.cat(rows))
-    psnr = 10 * torch.log10(4 / torch.cat(errors).view(len(colours), -1))
-    return torch.stack(latents), psnr
+    """-> [backgrounds, n, 16, 16, 16] unscaled means"""
+    return torch.stack([torch.cat([vae.encode(compose(part, colour.expand(len(part), 3))).latent_dist.mean
+                                   for part in glyphs.split(256)]) for colour in colours])
+
+
+@torch.no_grad()
+def psnr_all(vae, latents, glyphs, colours):
+    """-> [backgrounds, n] dB of what `encode_all` gave"""
+    errors = []
+    for colour, rows in zip(colours, latents):
+        for part, row in zip(glyphs.split(256), rows.split(256)):
+            out = vae.decode(row).sample.clamp(-1, 1)
+            errors.append((out - compose(part, colour.expand(len(part), 3))).pow(2).mean((1, 2, 3)))
+    return 10 * torch.log10(4 / torch.cat(errors).view(len(colours), -1))
 
 
 def save_latents(latents, shift, scale, folder):
@@ -96,7 +98,7 @@ def main():
     colours = palette(device)
     if args.only_encode:
         vae = AutoencoderKL.from_pretrained(args.out / "vae", torch_dtype=torch.float32).to(device).eval()
-        save_latents(encode_all(vae, glyphs, colours)[0], vae.config.shift_factor, vae.config.scaling_factor, args.out)
+        save_latents(encode_all(vae, glyphs, colours), vae.config.shift_factor, vae.config.scaling_factor, args.out)
         return
     vae = AutoencoderKL(**CONFIG).to(device)
     count = sum(p.numel() for p in vae.parameters())
@@ -121,7 +123,8 @@ def main():
         step += 1
     mean.swap()
     checkpoint.rounded(vae).eval()
-    latents, psnr = encode_all(vae, glyphs, colours)
+    latents = encode_all(vae, glyphs, colours)
+    psnr = psnr_all(vae, latents, glyphs, colours)
     shift, scale = round(latents.mean().item(), 4), round(1 / latents.std().item(), 4)
     print(f"vae {count} parameters {step} steps PSNR white {psnr[0].mean():.1f} worst {psnr[0].min():.1f} "
           f"colours {psnr[1:].mean():.1f} worst {psnr[1:].min():.1f} dB shift {shift} scale {scale}", flush=True)

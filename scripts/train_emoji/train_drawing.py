@@ -14,7 +14,6 @@ import pathlib
 import time
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
@@ -33,13 +32,6 @@ TEXT = decoder.Config(vocabulary=vocabulary.SIZE, hidden=224, intermediate=640, 
                       dropout=0.1)
 TINY_TEXT = decoder.Config(vocabulary=vocabulary.SIZE, hidden=64, intermediate=128, layers=2, heads=2, kv_heads=1, head_dim=32)
 TINY = denoiser.Config(dim=96, heads=3, layers=1, caption=64)
-
-
-def read(folder):
-    tensors = {}
-    for path in folder.glob("*.safetensors"):
-        tensors.update({name: value.float() for name, value in load_file(path).items()})
-    return tensors
 
 
 class Heads(nn.Module):
@@ -81,10 +73,11 @@ class Training:
         self.denoiser = denoiser.Denoiser(TINY if args.tiny else denoiser.Config()).to(self.device)
         self.heads = Heads(self.text.config.hidden, len(self.data["emoji"])).to(self.device)
         if args.start:
-            self.text.load_state_dict({k.removeprefix("model."): v for k, v in read(args.start / "text_encoder").items()})
+            self.text.load_state_dict({k.removeprefix("model."): v for k, v in checkpoint.read(args.start / "text_encoder").items()})
             if (args.start / "transformer").exists():
-                self.denoiser.load_state_dict(read(args.start / "transformer"))
-            self.heads.load_state_dict(read(args.start / "heads"))
+                self.denoiser.load_state_dict(checkpoint.read(args.start / "transformer"))
+            if (args.start / "heads").exists():
+                self.heads.load_state_dict(checkpoint.read(args.start / "heads"))
         self.start = time.monotonic()
         for layer in [*self.text.layers, *self.denoiser.noise_refiner, *self.denoiser.context_refiner, *self.denoiser.layers]:
             if args.compile:
@@ -256,7 +249,7 @@ def main():
     parser.add_argument("--latents", type=pathlib.Path, help="default: OUT/latents.pt")
     parser.add_argument("--decided", type=float, default=0.3, help="below this share of the likeliest emoji's probability a caption's own "
                         "emoji is not drawn; 0: always draw it")
-    parser.add_argument("--start", type=pathlib.Path, help="a folder with text_encoder, heads and perhaps transformer to continue from")
+    parser.add_argument("--start", type=pathlib.Path, help="a folder with text_encoder and perhaps heads and transformer to continue from")
     parser.add_argument("--marks", type=float, nargs="*", default=[0.35, 0.7], help="parts of the time at which to measure")
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--workers", type=int, default=6)
