@@ -203,10 +203,8 @@ void rows_of_bytes(Table& table) {
   table.row(
       "bytes of a picture", text(side, side), 3 * pictures[0].numel(), [&](int i) { kernels::to_bytes(image(i)); },
       [&](int i) {
-        at::round((image(i).to(at::kFloat) * 0.5 + 0.5).clamp(0, 1) * 255)
-            .permute({1, 2, 0})
-            .to(at::kByte)
-            .contiguous();
+        const at::Tensor levels = (image(i).to(at::kFloat) * 0.5 + 0.5).clamp(0, 1) * 255;
+        at::round(levels).permute({1, 2, 0}).to(at::kByte).contiguous();
       });
 }
 

@@ -172,7 +172,7 @@ cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args
 struct ToBytesLaunch {
   const void* image;  // [3, height, width]; any alignment
   std::uint8_t* out;  // [height, width, 3]
-  std::int64_t pixels, width;
+  std::int64_t height, width;
   std::int64_t strides[3];  // of a channel, a row, a column
 };
 cudaError_t launch_to_bytes(Element element, const ToBytesLaunch& args, cudaStream_t stream);

@@ -65,17 +65,15 @@ at::Tensor double_pixels(const at::Tensor& x) {
 at::Tensor to_bytes(const at::Tensor& image) {
   require(image.dim() == 3 && image.size(0) == 3 && is_element(image),
           "an image must be [3, H, W], float32 or bfloat16");
-  if (!image.is_cuda() || image.numel() == 0) {
-    return at::round((image.to(at::kFloat) * 0.5 + 0.5).clamp(0, 1) * 255)
-        .permute({1, 2, 0})
-        .to(at::kByte)
-        .contiguous();
-  }
   const std::int64_t height = image.size(1), width = image.size(2);
+  if (!image.is_cuda() || image.numel() == 0 || height > kMostRows) {
+    const at::Tensor levels = (image.to(at::kFloat) * 0.5 + 0.5).clamp(0, 1) * 255;
+    return at::round(levels).permute({1, 2, 0}).to(at::kByte).contiguous();
+  }
   at::Tensor out = at::empty({height, width, 3}, image.options().dtype(at::kByte));
   const ToBytesLaunch args{image.data_ptr(),
                            out.data_ptr<std::uint8_t>(),
-                           height * width,
+                           height,
                            width,
                            {image.stride(0), image.stride(1), image.stride(2)}};
   enqueue(image, "to_bytes", [&](cudaStream_t stream) { return launch_to_bytes(element(image), args, stream); });

@@ -55,16 +55,17 @@ __global__ void double_pixels(DoublePixelsLaunch args) {
   out[below + octets] = raw;
 }
 
+/// grid (parts of a row, rows)
 template <class T>
 __global__ void to_bytes(ToBytesLaunch args) {
-  const std::int64_t pixel = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
-  if (pixel >= args.pixels) return;
-  const T* const from =
-      static_cast<const T*>(args.image) + pixel / args.width * args.strides[1] + pixel % args.width * args.strides[2];
+  const std::int64_t row = blockIdx.y, column = blockIdx.x * kBlock + threadIdx.x;
+  if (column >= args.width) return;
+  const T* const from = static_cast<const T*>(args.image) + row * args.strides[1] + column * args.strides[2];
+  std::uint8_t* const to = args.out + 3 * (row * args.width + column);
 #pragma unroll
   for (int channel = 0; channel < 3; ++channel) {
     const float v = static_cast<float>(from[channel * args.strides[0]]) * 0.5f + 0.5f;
-    args.out[3 * pixel + channel] = static_cast<std::uint8_t>(__float2uint_rn(fminf(fmaxf(v, 0.0f), 1.0f) * 255.0f));
+    to[channel] = static_cast<std::uint8_t>(__float2uint_rn(fminf(fmaxf(v, 0.0f), 1.0f) * 255.0f));
   }
 }
 
@@ -89,7 +90,8 @@ cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args
 
 cudaError_t launch_to_bytes(Element element, const ToBytesLaunch& args, cudaStream_t stream) {
   auto* kernel = element == Element::float32 ? to_bytes<float> : to_bytes<__nv_bfloat16>;
-  kernel<<<blocks(args.pixels, kBlock), kBlock, 0, stream>>>(args);
+  const dim3 grid(blocks(args.width, kBlock), static_cast<unsigned>(args.height));
+  kernel<<<grid, kBlock, 0, stream>>>(args);
   return cudaGetLastError();
 }
 
