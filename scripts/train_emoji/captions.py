@@ -86,7 +86,9 @@ TELLING_TIMES, TELLING_SHARE = 2, 1 / 3  # a word in so many phrases or more, an
 def telling_words(table, language):
     """Of each emoji, the words that mean it by themselves"""
     counts = [collections.Counter(entry[language]["words"]) for entry in table]
-    total = sum(counts, collections.Counter())
+    total = collections.Counter()
+    for count in counts:
+        total.update(count)
     return [[word for word, times in count.items() if total[word] >= TELLING_TIMES and times >= TELLING_SHARE * total[word]]
             for count in counts]
 

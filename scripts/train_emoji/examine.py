@@ -19,7 +19,6 @@ from tokenizers import Tokenizer
 import checkpoint
 import decoder
 import denoiser
-import feed
 import test_sets
 import train_autoencoder
 import train_drawing
@@ -46,16 +45,13 @@ class Asked:
         self.model.load_state_dict(checkpoint.read(parts / "transformer"))
         self.known = white_latents(args.data, args.model / "vae")
 
-    @torch.no_grad()
     def answers(self, texts, seed):
         """-> numbers of the emoji drawn"""
         generator, found = torch.Generator().manual_seed(seed), []
         for begin in range(0, len(texts), BATCH):
-            ids, real, _ = feed.encode(self.tokenizer, texts[begin:begin + BATCH], feed.SHORT)
-            ids, real = torch.from_numpy(ids), torch.from_numpy(real)
-            noise = torch.randn(len(ids), 16, 16, 16, generator=generator)
-            drawn = denoiser.sample(self.model, self.text.features(ids), real, noise).flatten(1)
-            found += (self.known.pow(2).sum(1) - 2 * drawn @ self.known.T).argmin(1).tolist()
+            part = texts[begin:begin + BATCH]
+            noise = torch.randn(len(part), 16, 16, 16, generator=generator)
+            found += train_drawing.nearest(self.text, self.model, self.known, self.tokenizer, part, noise)
         return found
 
 

@@ -48,6 +48,17 @@ class Heads(nn.Module):
         return self.head_emoji(pooled), self.head_background(pooled)
 
 
+@torch.no_grad()
+def nearest(text, model, known, tokenizer, texts, noise):
+    """Draws the texts -> of each picture the number of the nearest of known [n, values]. On a GPU in bfloat16."""
+    device = known.device
+    ids, real, _ = feed.encode(tokenizer, texts, feed.SHORT)
+    ids, real = torch.from_numpy(ids).to(device), torch.from_numpy(real).to(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        drawn = denoiser.sample(model, text.features(ids), real, noise).flatten(1).float()
+    return (known.pow(2).sum(1) - 2 * drawn @ known.T).argmin(1).tolist()
+
+
 def text_config(config, tokenizer):
     return {"architectures": ["Qwen3ForCausalLM"], "attention_bias": False, "attention_dropout": 0.0,
             "bos_token_id": tokenizer.token_to_id("<|endoftext|>"), "eos_token_id": tokenizer.token_to_id("<|im_end|>"),
@@ -208,19 +219,14 @@ class Training:
         checkpoint.rounded(model)
         result = {"steps": step}
         pool = latents.flatten(0, 1).flatten(1).float()
-        squares = pool.pow(2).sum(1)
         for name, rows in self.sets.items():
             if done < 1:
                 rows = rows[:512]
             right = 0
             for begin in range(0, len(rows), 512):
                 part = rows[begin:begin + 512]
-                ids, real, fits = feed.encode(self.tokenizer, [row[0] for row in part], feed.SHORT)
-                ids, real = torch.from_numpy(ids).to(self.device), torch.from_numpy(real).to(self.device)
                 noise = torch.randn(len(part), *latents.shape[2:], device=self.device)
-                with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
-                    out = denoiser.sample(model, text.features(ids), real, noise).flatten(1).float()
-                found = (squares - 2 * out @ pool.T).argmin(1).tolist()
+                found = nearest(text, model, pool, self.tokenizer, [row[0] for row in part], noise)
                 for guess, row in zip(found, part):
                     right += guess % latents.shape[1] in row[1] and guess // latents.shape[1] == row[2]
             result[name] = right / len(rows)
