@@ -198,8 +198,7 @@ std::optional<Measured> measured_rates(const std::filesystem::path& run, const U
   double prefill = 0, rest = 0;
   for (const UnitCost::Pass& pass : cost.passes) {
     const bool first_of_text = cost.tokens > 0 && &pass == &cost.passes.front();
-    (first_of_text ? prefill : rest) +=
-        pass.count * pass.slots * (pass.enter + cost.layers * (pass.attention + pass.feed_forward) + pass.leave);
+    (first_of_text ? prefill : rest) += cost.total(pass);
   }
   PhaseTime encode = seconds_of_unit(RankPhase::encode), decode = seconds_of_unit(RankPhase::decode);
   if (cost.tokens > 0) {

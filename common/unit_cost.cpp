@@ -105,11 +105,13 @@ int layers_of(const ModelShape& shape) {
   return kFakeLayers;
 }
 
+double UnitCost::total(const Pass& pass) const {
+  return pass.count * pass.slots * (pass.enter + layers * (pass.attention + pass.feed_forward) + pass.leave);
+}
+
 double UnitCost::total() const {
   double sum = encode + decode;
-  for (const Pass& pass : passes) {
-    sum += pass.count * pass.slots * (pass.enter + layers * (pass.attention + pass.feed_forward) + pass.leave);
-  }
+  for (const Pass& pass : passes) sum += total(pass);
   return sum;
 }
 

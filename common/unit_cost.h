@@ -27,6 +27,7 @@ struct UnitCost {
 
   double tokens = 0;  // that the unit writes
 
+  double total(const Pass& pass) const;  // of all of its slots
   double total() const;
 };
 
