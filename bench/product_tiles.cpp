@@ -12,6 +12,7 @@
 
 #include "bench/gpu_timing.h"
 #include "bench/product_tile.h"
+#include "worker/device.h"
 
 namespace trireme::bench {
 
@@ -37,14 +38,14 @@ constexpr Shape kShapes[] = {{"Z-Image 1024 qkv", 4224, 11520, 3840},   {"Z-Imag
                              {"NewBie 1024 qkv", 4352, 3840, 2304},     {"NewBie 1024 out", 4352, 2304, 2304},
                              {"NewBie 1024 w2", 4352, 2304, 9216}};
 
-void row(const Shape& shape, double warm_seconds) {
-  const auto options = at::TensorOptions(at::kCUDA).dtype(at::kBFloat16);
+void row(const Shape& shape, at::Device device, double warm_seconds) {
+  const auto options = at::TensorOptions(device).dtype(at::kBFloat16);
   const at::Tensor x = at::randn({shape.rows, shape.in}, options), y = at::empty({shape.rows, shape.out}, options);
   const at::Tensor workspace = at::empty({kWorkspace}, options.dtype(at::kByte));
   std::vector<at::Tensor> weights;
   for (int i = 0; i < kLayers; ++i) weights.push_back(at::randn({shape.out, shape.in}, options) * 0.02);
   const auto time = [&](const auto& once) {
-    return time_hot(x.device(), {.warm_seconds = warm_seconds, .repeats = 9},
+    return time_hot(device, {.warm_seconds = warm_seconds, .repeats = 9},
                     [&] {
                       for (int i = 0; i < kCalls; ++i) once(weights[static_cast<std::size_t>(i % kLayers)]);
                     })
@@ -77,6 +78,19 @@ void row(const Shape& shape, double warm_seconds) {
   std::printf("\n");
 }
 
+void run(double warm_seconds) {
+  const c10::InferenceMode no_autograd;
+  const at::Device device = device::choose(0);
+  device::configure(device, {1, 0.9});
+  const device::StreamGuard stream(device, /*high_priority=*/false);
+  std::printf("%s\n\n| product | cuBLAS |", device::name(device).c_str());
+  for (const ProductTile& tile : product_tiles()) std::printf(" %s |", tile.name);
+  std::printf("\n|---|---:|");
+  for (std::size_t i = 0; i < product_tiles().size(); ++i) std::printf("---:|");
+  std::printf("\n");
+  for (const Shape& shape : kShapes) row(shape, device, warm_seconds);
+}
+
 }  // namespace
 }  // namespace trireme::bench
 
@@ -90,10 +104,5 @@ int main(int argc, char** argv) {
                  "product_tiles: the first GPU must be of capability 9.0; run it on a machine with a Hopper GPU\n");
     return 69;
   }
-  std::printf("| product | cuBLAS |");
-  for (const auto& tile : trireme::bench::product_tiles()) std::printf(" %s |", tile.name);
-  std::printf("\n|---|---:|");
-  for (std::size_t i = 0; i < trireme::bench::product_tiles().size(); ++i) std::printf("---:|");
-  std::printf("\n");
-  for (const auto& shape : trireme::bench::kShapes) trireme::bench::row(shape, warm_seconds);
+  trireme::bench::run(warm_seconds);
 }

@@ -119,6 +119,12 @@ TEST_F(PlanTest, TakesWhatAnEarlierRunMeasured) {
   const auto json = nlohmann::json::parse(to_json(plan));
   EXPECT_EQ(json.at("best_stages"), 1);
   EXPECT_NEAR(json.at("strategies").at(0).at("items_per_second").get<double>(), 32 / (32 * 0.91 - 0.02), 1e-6);
+  summary(4 * 0.85, 4 * 0.88);
+  const double half = make_plan(options(1)).all[0].seconds;
+  summary(4 * 0.85, 4 * 0.84);
+  const double all = make_plan(options(1)).all[0].seconds;
+  EXPECT_NEAR(half - all, 32 * (0.88 - 0.85), 1e-6) << "half of the rest was done beside the steps, or all of it";
+  EXPECT_NEAR(all, 32 * 0.85, 0.02) << "less the first encoding, which takes what the sizes say";
 }
 
 // One H200 made eight pictures so (bench/pipeline_gpu), four of them as stages 4.758 a second; docs/pipelines.md.
