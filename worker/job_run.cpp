@@ -316,7 +316,7 @@ ExitCode run_job(const Arguments& arguments, const Launch& launch, StartUp start
   const auto transport = make_transport(job.parallel.transport.value_or("auto"), launch, device);
   refuse_a_mix(*transport, job, dtype);
   if (launch.rank == 0) directory = open_run_directory(job, plan, layout, arguments.fresh, device::name(device));
-  const auto replica = make_replica_transport(*transport, layout);
+  const auto replica = make_replica_transport(*transport, layout, device);
   Setup setup;
   if (directory) {
     const Checkpoint& checkpoint = plan.checkpoint;

@@ -10,6 +10,7 @@
 #include "worker/device.h"
 #include "worker/transport/launch.h"
 #include "worker/transport/list.h"
+#include "worker/transport/staged_transport.h"
 
 namespace trireme::test {
 namespace {
@@ -53,11 +54,15 @@ int run(const Launch& launch, const std::string& name) {
     }
     device = device::choose(launch.local_rank);
   }
+  const bool staged = name == "staged";  // ranks may share a GPU; a CPU will do
+  if (staged) device = device::choose(launch.local_rank);
   device::configure(device, {});
   const device::StreamGuard stream(device, /*high_priority=*/false);
-  const std::unique_ptr<Transport> owned = make_transport(name, launch, device);
+  const std::unique_ptr<Transport> owned =
+      staged ? std::make_unique<StagedTransport>(std::make_unique<MpiTransport>(), device)
+             : make_transport(name, launch, device);
   transport = owned.get();
-  EXPECT_STREQ(owned->carrier(), name.c_str());
+  EXPECT_STREQ(owned->carrier(), staged ? "mpi" : name.c_str());
   const int result = any_failed(RUN_ALL_TESTS() != 0) ? 1 : 0;
   if (launch.rank == 0) {
     std::printf("%s on %d ranks: carrier memory %.1f MiB\n", name.c_str(), launch.size,
@@ -76,7 +81,7 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   GTEST_FLAG_SET(catch_exceptions, false);
   if (argc != 2) {
-    std::fprintf(stderr, "usage: %s self|mpi|nccl\n", argv[0]);
+    std::fprintf(stderr, "usage: %s self|mpi|staged|nccl\n", argv[0]);
     return 64;
   }
   std::optional<trireme::MpiSession> session;

@@ -1,5 +1,5 @@
 #pragma once
-// main() of test programs whose cases run on several ranks together: `mpirun -n N PROGRAM self|mpi|nccl`. Link
+// main() of test programs whose cases run on several ranks together: `mpirun -n N PROGRAM self|mpi|staged|nccl`. Link
 // trireme_ranks_main. Every rank runs the same cases in the same order; a failure on any fails all. Exit code 77 when
 // this machine has too few GPUs for `nccl`.
 

@@ -79,10 +79,6 @@ GuidancePairEngine::GuidancePairEngine(Model& model, Transport& replica, Setting
       places_(replica, settings.exchange),
       times_(model.device()) {
   if (replica.size() != kRanks) throw Error(ExitCode::internal, "the halves of guidance are shared by two ranks");
-  if (replica.device() != model.device()) {
-    throw ConfigError("parallel.guidance: 2: transport " + std::string(replica.carrier()) +
-                      " can't carry predictions from a GPU; use parallel.transport: auto");
-  }
 }
 GuidancePairEngine::~GuidancePairEngine() = default;
 

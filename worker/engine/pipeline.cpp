@@ -44,12 +44,7 @@ PipelineEngine::PipelineEngine(Model& model, Transport& replica, Settings settin
       places_(replica, settings.exchange),
       in_flight_(model.device()),
       times_(model.device()),
-      results_(model, side_, times_, stages_) {
-  if (replica.device() != model.device()) {
-    throw ConfigError("parallel.transport: a model on " + model.device().str() + " can't be cut with a carrier of " +
-                      replica.device().str() + " memory; use auto");
-  }
-}
+      results_(model, side_, times_, stages_) {}
 PipelineEngine::~PipelineEngine() = default;
 
 void PipelineEngine::submit(Unit unit) {

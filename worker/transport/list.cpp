@@ -11,6 +11,7 @@
 #include "worker/transport/mpi_transport.h"
 #include "worker/transport/nccl_transport.h"
 #include "worker/transport/self_transport.h"
+#include "worker/transport/staged_transport.h"
 
 namespace trireme {
 namespace {
@@ -103,11 +104,12 @@ std::unique_ptr<Transport> make_transport(const std::string& name, const Launch&
   return known(choose_transport(name, seats))->make(std::move(control), device);
 }
 
-std::unique_ptr<Transport> make_replica_transport(const Transport& exchange, const Layout& layout) {
+std::unique_ptr<Transport> make_replica_transport(const Transport& exchange, const Layout& layout, at::Device device) {
   if (layout.ranks_per_replica() == 1) return nullptr;
   auto control = std::make_unique<MpiTransport>(layout.replica_of(exchange.rank()));
-  if (std::string_view(exchange.carrier()) != "nccl") return control;
-  return std::make_unique<NcclTransport>(std::move(control), exchange.device(), NcclTransport::Use::replica);
+  if (device.is_cpu()) return control;
+  if (exchange.device() != device) return std::make_unique<StagedTransport>(std::move(control), device);
+  return std::make_unique<NcclTransport>(std::move(control), device, NcclTransport::Use::replica);
 }
 
 }  // namespace trireme

@@ -16,9 +16,10 @@ namespace trireme {
 /// every rank alike: ConfigError for a name or a launch that can't be, Error(unavailable) for missing or shared GPUs.
 std::unique_ptr<Transport> make_transport(const std::string& name, const Launch& launch, at::Device device);
 
-/// Collective over all ranks: what carries bytes within a replica, on the compute stream (the current one) where that
-/// is a GPU's. Its ranks are places, from 0. `exchange`: the one of all ranks; null when a replica is one rank.
-std::unique_ptr<Transport> make_replica_transport(const Transport& exchange, const Layout& layout);
+/// Collective over all ranks: what carries bytes within a replica, between tensors of `device`, on the compute stream
+/// (the current one) where that is a GPU's. Its ranks are places, from 0. `exchange`: the one of all ranks; null when a
+/// replica is one rank.
+std::unique_ptr<Transport> make_replica_transport(const Transport& exchange, const Layout& layout, at::Device device);
 
 /// Where a rank computes, for the decision; exposed for tests.
 struct Seat {

@@ -8,6 +8,7 @@ target_sources(trireme_worker_core PRIVATE
   transport/nccl_communicator.cpp
   transport/nccl_transport.cpp
   transport/self_transport.cpp
+  transport/staged_transport.cpp
   transport/transport.cpp)
 
 # Tests only: ranks of one process that forgive nothing.

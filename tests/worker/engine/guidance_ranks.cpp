@@ -61,7 +61,7 @@ TEST_P(GuidanceRanks, GiveTheBitsOfOneRank) {
   const c10::InferenceMode inference;
   Transport& all = test::ranks_transport();
   const Layout layout = make_layout(all.size(), 1, 2);
-  const std::unique_ptr<Transport> replica = make_replica_transport(all, layout);
+  const std::unique_ptr<Transport> replica = make_replica_transport(all, layout, all.device());
   replica->warm_up(1 << 16, Pattern::all_pairs);
   Job job;
   job.model.path = std::filesystem::path(TRIREME_SOURCE_FOLDER) / "tests/golden" / GetParam();

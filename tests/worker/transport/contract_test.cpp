@@ -28,7 +28,7 @@ TEST(MpiTransport, RefusesAShorterMessageAndNamesItsSender) {
   if (std::string(transport.carrier()) != "mpi" || transport.size() == 1) GTEST_SKIP() << "for mpi, 2 ranks or more";
   if (transport.rank() < 2) {
     const bool sends = transport.rank() == 0;
-    const at::Tensor data = at::zeros({sends ? 50 : 100}, at::kByte);
+    const at::Tensor data = at::zeros({sends ? 50 : 100}, at::TensorOptions(at::kByte).device(transport.device()));
     const TransferId id = transport.start({{sends ? 1 : 0, sends ? Direction::send : Direction::receive, data}});
     try {
       while (!transport.done(id)) std::this_thread::yield();

@@ -8,6 +8,7 @@ add_test(NAME transport_contract_self COMMAND transport_contract_test self)
 set_tests_properties(transport_contract_self PROPERTIES TIMEOUT 60)
 foreach(ranks 1 2 3 4)
   add_mpi_test(NAME transport_contract_mpi_${ranks} RANKS ${ranks} COMMAND transport_contract_test mpi)
+  add_mpi_test(NAME transport_contract_staged_${ranks} RANKS ${ranks} COMMAND transport_contract_test staged)
   add_mpi_test(NAME transport_contract_nccl_${ranks} RANKS ${ranks} COMMAND transport_contract_test nccl)
 endforeach()
 
