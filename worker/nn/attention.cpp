@@ -17,9 +17,9 @@ constexpr std::int64_t kCudnnHead = 128;    // up to this width
 constexpr std::int64_t kWideHead = 256;     // what flash takes
 constexpr std::int64_t kScores = 64 << 20;  // of one stretch of queries, float32: 256 MiB
 
-at::Tensor heads_first(const at::Tensor& x) { return x.unsqueeze(0).transpose(1, 2); }  // [1, heads, tokens, head_dim]
+/// [sequences, heads, tokens, head_dim], as the next two want it.
+at::Tensor heads_first(const at::Tensor& x) { return (x.dim() == 4 ? x : x.unsqueeze(0)).transpose(1, 2); }
 
-/// [batch, heads, tokens, head_dim], as the next two.
 at::Tensor flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
                  std::optional<double> scale) {
   return std::get<0>(at::_scaled_dot_product_flash_attention(q, k, v, /*dropout_p=*/0.0, causal,
@@ -52,16 +52,16 @@ at::Tensor products(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
 }  // namespace
 
 AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const AttentionOptions& options) {
-  const std::int64_t head_dim = q.size(2);
+  const std::int64_t head_dim = q.size(-1);
   if (!q.is_cuda() || q.scalar_type() != at::kBFloat16 || options.mask.defined() || head_dim % 8 != 0) {
     return AttentionKernel::any;
   }
   if (head_dim > kWideHead) {
-    const bool one_head = q.size(1) == 1 && k.size(1) == 1;
+    const bool one_head = q.dim() == 3 && q.size(1) == 1 && k.size(1) == 1;
     return one_head && !options.causal ? AttentionKernel::products : AttentionKernel::any;
   }
   const bool hopper = kernels::capability(q.device()) / 10 == kHopper / 10;
-  const bool pays = hopper && head_dim <= kCudnnHead && k.size(0) >= kLong && !options.any_length;
+  const bool pays = hopper && head_dim <= kCudnnHead && k.size(-3) >= kLong && !options.any_length;
   return pays ? AttentionKernel::cudnn : AttentionKernel::flash;
 }
 
@@ -78,9 +78,9 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   } else {
     const std::optional<at::Tensor> mask = options.mask.defined() ? std::optional(options.mask) : std::nullopt;
     out = at::scaled_dot_product_attention(heads_q, heads_k, heads_v, mask, /*dropout_p=*/0.0, options.causal && !mask,
-                                           scale, /*enable_gqa=*/k.size(1) != q.size(1));
+                                           scale, /*enable_gqa=*/k.size(-2) != q.size(-2));
   }
-  return out.transpose(1, 2).reshape({q.size(0), -1});  // all of them write a token's heads side by side
+  return out.transpose(1, 2).reshape({-1, q.size(-2) * v.size(-1)});  // all of them write a token's heads side by side
 }
 
 at::Tensor segment_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

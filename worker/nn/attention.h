@@ -1,6 +1,6 @@
 #pragma once
-// Attention of one item: scaled dot products over all heads at once. Which of the kernels that LibTorch has runs
-// depends on shapes, dtype and the kind of device only, so an item's bits do not depend on what else runs.
+// Scaled dot products over all heads at once. Which of the kernels that LibTorch has runs depends on shapes, dtype and
+// the kind of device only, never on a timing.
 
 #include <ATen/core/Tensor.h>
 
@@ -28,7 +28,8 @@ enum class AttentionKernel {
 AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const AttentionOptions& options = {});
 
 /// q [queries, heads, head_dim], k, v [keys, kv_heads, head_dim], kv_heads a divisor of heads; they may be views of a
-/// fused product -> [queries, heads * head_dim].
+/// fused product -> [queries, heads * head_dim]. With one dimension more in front, sequences of one length, each of
+/// which sees only itself -> [sequences * queries, heads * head_dim].
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionOptions& options = {});
 

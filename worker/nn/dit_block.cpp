@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "worker/kernels/decode.h"
 #include "worker/kernels/gated_product.h"
 #include "worker/kernels/norm.h"
@@ -58,17 +60,20 @@ at::Tensor DitBlock::attend(const at::Tensor& x, const RopeTable& rope, const Di
     kernels::rope_(qk, rope, kernels::RopePairs::adjacent);
   }
   const auto attended = [&](const at::Tensor& own) {
-    return attention(own.narrow(1, 0, heads), own.narrow(1, heads, kv_heads),
-                     own.narrow(1, heads + kv_heads, kv_heads));
+    return attention(own.narrow(-2, 0, heads), own.narrow(-2, heads, kv_heads),
+                     own.narrow(-2, heads + kv_heads, kv_heads));
   };
   if (pictures == nullptr) return to_out_(attended(qkv));
   std::vector<at::Tensor> outs;
   std::int64_t first = 0;
-  for (const std::int64_t rows : pictures->rows) {
-    outs.push_back(attended(qkv.narrow(0, first, rows)));
+  for (auto one = pictures->rows.begin(); one != pictures->rows.end();) {  // neighbours of one length together
+    const auto next = std::find_if(one, pictures->rows.end(), [&](std::int64_t rows) { return rows != *one; });
+    const std::int64_t count = next - one, rows = count * *one;
+    outs.push_back(attended(qkv.narrow(0, first, rows).unflatten(0, {count, *one})));
     first += rows;
+    one = next;
   }
-  return to_out_(at::cat(outs));
+  return to_out_(outs.size() == 1 ? outs[0] : at::cat(outs));
 }
 
 at::Tensor DitBlock::feed_forward(const at::Tensor& x) const {

@@ -55,6 +55,30 @@ TEST(Attention, TakesViewsOfAFusedProductAndFewerKeyHeads) {
   }
 }
 
+/// Three sequences in one call, beside each in a call of its own.
+void expect_sequences_apart(const Shape& each, at::Device device) {
+  const Heads all({3 * each.tokens, each.heads, each.kv_heads, each.head_dim}, device);
+  const auto cut = [&](const at::Tensor& x) { return x.unflatten(0, {3, each.tokens}); };
+  const at::Tensor got = attention(cut(all.q), cut(all.k), cut(all.v));
+  ASSERT_EQ(got.sizes(), at::IntArrayRef({3 * each.tokens, each.heads * each.head_dim}));
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const auto own = [&](const at::Tensor& x) { return cut(x).select(0, i); };
+    EXPECT_TRUE(at::equal(got.narrow(0, i * each.tokens, each.tokens), attention(own(all.q), own(all.k), own(all.v))))
+        << each.tokens << " tokens, sequence " << i;
+  }
+}
+
+TEST(Attention, SequencesOfOneCallSeeOnlyThemselves) {
+  for (const Shape& shape : {Shape{40, 4, 4, 16}, Shape{33, 6, 2, 24}}) expect_sequences_apart(shape, at::kCPU);
+}
+
+TEST(Attention, SequencesOfOneCallSeeOnlyThemselvesOnAGpu) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU: the kernels were not run";
+  for (const Shape& shape : {Shape{1152, 30, 30, 128}, Shape{1120, 24, 8, 96}, Shape{96, 30, 30, 128}}) {
+    expect_sequences_apart(shape, at::Device(at::kCUDA, 0));
+  }
+}
+
 TEST(Attention, EveryKernelFollowsTheFormulaAndGivesTheSameBitsTwiceOnAGpu) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU: the kernels were not run";
   const at::Device device(at::kCUDA, 0);
