@@ -256,7 +256,8 @@ def newbie_rows(args, device, dtype):
     caption, mask = torch.randn(1, 256, 2560, device=device, dtype=dtype), torch.ones(1, 256, device=device, dtype=torch.bool)
     for how in args.how.split(","):
         if how == "compiled":
-            model.compile_repeated_blocks()
+            for block in [*model.noise_refiner, *model.context_refiner, *model.layers]:
+                block.compile()
         times = []
         with torch.no_grad():
             for _ in range(args.warm_up + args.forwards):
@@ -293,7 +294,8 @@ def main():
     parser.add_argument("--prompts", default=str(BENCH / "prompts/pictures.txt"))
     parser.add_argument("--append", help="a file that the rows are appended to")
     args = parser.parse_args()
-    torch._dynamo.config.automatic_dynamic_shapes = False  # the best kernels of each shape
+    torch._dynamo.config.automatic_dynamic_shapes = False  # the best kernels of each shape, and one
+    torch._dynamo.config.recompile_limit = 64  # for every length of a caption: behind the limit it is eager again
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else torch.device("cpu")
     dtype = torch.bfloat16 if cuda else torch.float32
