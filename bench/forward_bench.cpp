@@ -23,6 +23,7 @@
 #include "worker/nn/patches.h"
 #include "worker/nn/upload.h"
 #include "worker/vision/autoencoder_kl.h"
+#include "worker/weights/convolutions.h"
 #include "worker/weights/fp8.h"
 #include "worker/weights/loader.h"
 #include "worker/weights/pairs.h"
@@ -31,7 +32,8 @@ namespace trireme::bench {
 namespace {
 
 struct Options {
-  std::vector<std::string> networks = {"z_image_1024", "z_image_512", "newbie_1024", "vae_1024", "text_128"};
+  std::vector<std::string> networks = {"z_image_1024", "z_image_512", "z_image_512x4",
+                                       "newbie_1024",  "vae_1024",    "text_128"};
   std::string shapes = "bench/shapes";
   double warm = 3;
   int repeats = 30;
@@ -53,9 +55,11 @@ struct Network {
   Work forward, floor;
 };
 
-/// Blocks of `tokens` rows: their products and attention, with weights of two blocks in turn.
+/// Blocks of `pictures` times `tokens` rows: their products and attention, with weights of two blocks in turn.
 struct Blocks {
-  std::int64_t count = 0, tokens = 0;
+  std::int64_t count = 0, tokens = 0, pictures = 1;
+
+  std::int64_t rows() const { return tokens * pictures; }
 };
 
 Work block_floor(const Setting& s, const nn::DitBlockConfig& c, std::vector<Blocks> blocks) {
@@ -69,7 +73,7 @@ Work block_floor(const Setting& s, const nn::DitBlockConfig& c, std::vector<Bloc
                        s.random({2 * c.feed_forward, c.dim}) * 0.02, s.random({c.dim, c.feed_forward}) * 0.02});
   }
   std::int64_t most = 0;
-  for (const Blocks& b : blocks) most = std::max(most, b.tokens);
+  for (const Blocks& b : blocks) most = std::max(most, b.rows());
   const at::Tensor x = s.random({most, c.dim}), wide = s.random({most, c.feed_forward}),
                    qkv = s.random({most, columns}), attended = s.random({most, c.heads * c.head_dim});
   return [=] {
@@ -77,11 +81,11 @@ Work block_floor(const Setting& s, const nn::DitBlockConfig& c, std::vector<Bloc
     for (const Blocks& b : blocks) {
       for (std::int64_t i = 0; i < b.count; ++i) {
         const Weights& w = weights[static_cast<std::size_t>(turn++ % 2)];
-        const auto rows = [&](const at::Tensor& t) { return t.narrow(0, 0, b.tokens); };
+        const auto rows = [&](const at::Tensor& t) { return t.narrow(0, 0, b.rows()); };
         at::linear(rows(x), w.qkv);
-        const at::Tensor heads = rows(qkv).view({b.tokens, -1, c.head_dim});
-        nn::attention(heads.narrow(1, 0, c.heads), heads.narrow(1, c.heads, c.kv_heads),
-                      heads.narrow(1, c.heads + c.kv_heads, c.kv_heads));
+        const at::Tensor heads = rows(qkv).view({b.pictures, b.tokens, -1, c.head_dim});
+        nn::attention(heads.narrow(2, 0, c.heads), heads.narrow(2, c.heads, c.kv_heads),
+                      heads.narrow(2, c.heads + c.kv_heads, c.kv_heads));
         at::linear(rows(attended), w.out);
         at::linear(rows(x), w.w13);
         at::linear(rows(wide), w.w2);
@@ -99,35 +103,41 @@ void fill(const Setting& s, const char* part, const std::function<void(Parameter
   } else if (!s.options.stacked && kernels::has_gated_product(s.device, s.dtype)) {
     put_in_pairs(wanted, s.device);
   }
+  prepare_convolutions(wanted, s.device);
 }
 
-Network z_image_network(const Setting& s, std::int64_t side) {
+Network z_image_network(const Setting& s, std::int64_t side, std::int64_t count) {
   using namespace z_image;
   const ModelFiles files = read_model_files(s.options.shapes + "/z_image_turbo", /*weights=*/false);
   auto model = std::make_shared<Transformer>(transformer_config(PartConfig(files, "transformer")));
   fill(s, "transformer", [&](Parameters& p) { model->want(p); });
   const TransformerConfig& config = model->config();
   const TokenGrid grid{side, side, 120};
+  const Grids grids(static_cast<std::size_t>(count), grid);
   const GridRope host = model->rope(grid);
-  const nn::RopeTable of_image = nn::upload(host.image, s.device), all = nn::upload(host.all, s.device);
-  const at::Tensor latents = s.random({config.channels, 2 * side, 2 * side});
-  const at::Tensor caption = s.random({grid.padded_caption(), config.dim});
-  const at::Tensor features = nn::upload(model->time_features({0.3f}), s.device);
+  const auto of_all = [&](const nn::RopeTable& one) {
+    nn::RopeTable all = one;
+    for (std::int64_t i = 1; i < count; ++i) all = nn::concatenate(all, one);
+    return nn::upload(all, s.device);
+  };
+  const std::optional<nn::Pictures> image_rows = model->pictures(grids, /*with_captions=*/false, s.device),
+                                    all_rows = model->pictures(grids, /*with_captions=*/true, s.device);
+  const std::vector<std::int64_t> one = {config.channels, 2 * side, 2 * side},
+                                  several = {count, one[0], one[1], one[2]};
+  const Transformer::Inputs inputs{
+      s.random(count == 1 ? one : several), nn::upload(model->time_features({0.3f}), s.device),
+      s.random({count * grid.padded_caption(), config.dim}), of_all(host.image), of_all(host.all)};
   Network network;
   network.forward = [=] {
-    const at::Tensor adaln = model->embed_time(features);
-    at::Tensor x = model->embed_image(latents, {grid});
-    for (std::int64_t i = 0; i < config.refiners; ++i) {
-      x = model->noise_refiner(static_cast<std::size_t>(i), x, of_image, adaln);
-    }
-    x = at::cat({x, caption});
-    for (std::int64_t i = 0; i < config.layers; ++i) x = model->layer(static_cast<std::size_t>(i), x, all, adaln);
-    model->velocity(x, adaln, {grid});
+    Transformer::Inputs now = inputs;
+    if (image_rows) now.image_rows = &*image_rows, now.all_rows = &*all_rows;
+    model->forward(now, grids, s.dtype);
   };
   const nn::DitBlockConfig block{config.dim,          config.heads,     config.heads,   config.head_dim,
                                  config.feed_forward, config.adaln_dim, config.norm_eps};
-  network.floor = block_floor(
-      s, block, {{config.refiners, grid.padded_image()}, {config.layers, grid.padded_image() + grid.padded_caption()}});
+  network.floor = block_floor(s, block,
+                              {{config.refiners, grid.padded_image(), count},
+                               {config.layers, grid.padded_image() + grid.padded_caption(), count}});
   return network;
 }
 
@@ -195,14 +205,15 @@ Network text_network(const Setting& s, std::int64_t tokens) {
 }
 
 Network make_network(const Setting& s, const std::string& name) {
-  const std::size_t cut = name.rfind('_');
+  const std::size_t cut = name.rfind('_'), times = name.find('x', cut);
   const std::int64_t size = std::stoll(name.substr(cut + 1));
+  const std::int64_t pictures = times == std::string::npos ? 1 : std::stoll(name.substr(times + 1));
   const std::string kind = name.substr(0, cut);
-  if (kind == "z_image") return z_image_network(s, size / 16);
+  if (kind == "z_image") return z_image_network(s, size / 16, pictures);
   if (kind == "newbie") return newbie_network(s, size / 16);
   if (kind == "vae") return vae_network(s, size / 8);
   if (kind == "text") return text_network(s, size);
-  throw Error(ExitCode::usage, "no network " + name + ": z_image_N, newbie_N, vae_N or text_N");
+  throw Error(ExitCode::usage, "no network " + name + ": z_image_N or z_image_NxPICTURES, newbie_N, vae_N or text_N");
 }
 
 void print_row(const Setting& s, const std::string& name) {

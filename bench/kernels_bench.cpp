@@ -172,7 +172,7 @@ void rows_of_pixels(Table& table) {
     const std::int64_t side = table.size(s.side);
     const std::vector<at::Tensor> x = table.pictures(s.channels, side);
     const std::int64_t bytes = 2 * x[0].numel();
-    const at::Tensor w = table.vector(s.channels), b = table.vector(s.channels);
+    const at::Tensor w = table.vector(s.channels), b = table.vector(s.channels), quarter = table.vector(s.channels / 4);
     const std::string shape = std::to_string(s.channels) + " channels, " + text(side, side);
     table.row(
         "bias, group norm, silu (2 reads)", shape, 3 * bytes, [&](int i) { group_norm(x[i], 32, w, b, 1e-6, true, b); },
@@ -189,9 +189,10 @@ void rows_of_pixels(Table& table) {
         });
     if (s.side == 1024) continue;
     table.row(
-        "pixels doubled", shape, 5 * bytes, [&](int i) { double_pixels(x[i]); },
+        "doubled picture joined", std::to_string(s.channels / 4) + " channels, " + text(2 * side - 2, 2 * side - 2),
+        2 * bytes, [&](int i) { join_doubled(x[i], quarter); },
         [&](int i) {
-          at::upsample_nearest2d(x[i], {2 * side, 2 * side});
+          at::pixel_shuffle(x[i], 2) + quarter.view({1, -1, 1, 1});
         });
   }
 }

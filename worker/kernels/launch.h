@@ -161,13 +161,14 @@ struct SoftmaxLaunch {
 inline constexpr int kLargestSoftmaxRow = 32768;
 cudaError_t launch_softmax(Element element, const SoftmaxLaunch& args, cudaStream_t stream);
 
-struct DoublePixelsLaunch {
-  const void* x;  // [rows, width, channels], rows of all images
-  void* out;      // [2 * rows, 2 * width, channels]
-  std::int64_t rows, width;
+struct JoinDoubledLaunch {
+  const void* y;     // [images, height + 1, width + 1, 4, channels]
+  const void* bias;  // [channels], or null
+  void* out;         // [images, 2 * height, 2 * width, channels]
+  std::int64_t images, height, width;
   int channels;  // a multiple of 8
 };
-cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args, cudaStream_t stream);
+cudaError_t launch_join_doubled(Element element, const JoinDoubledLaunch& args, cudaStream_t stream);
 
 struct ToBytesLaunch {
   const void* image;  // [3, height, width]; any alignment

@@ -52,13 +52,42 @@ at::Tensor add_biased_(const Biased& a, const Biased& b) {
   return a.x;
 }
 
-at::Tensor double_pixels(const at::Tensor& x) {
-  check_part({x, {}});
-  const std::int64_t images = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
-  if (!fits(x) || images * height > kMostRows) return at::upsample_nearest2d(x, {2 * height, 2 * width});
-  at::Tensor out = at::empty({images, channels, 2 * height, 2 * width}, x.options(), at::MemoryFormat::ChannelsLast);
-  const DoublePixelsLaunch args{x.data_ptr(), out.data_ptr(), images * height, width, static_cast<int>(channels)};
-  enqueue(x, "double_pixels", [&](cudaStream_t stream) { return launch_double_pixels(element(x), args, stream); });
+at::Tensor fold_doubling(const at::Tensor& weight) {
+  require(weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3, "only 3x3 kernels are folded");
+  /// Two of three, by dimension: of an even row (0) the first apart, of an odd one (1) the last.
+  const auto fold = [](const at::Tensor& three, std::int64_t dim, int odd) {
+    const auto part = [&](std::int64_t i) { return three.narrow(dim, i, 1); };
+    return odd == 0 ? at::cat({part(0), part(1) + part(2)}, dim) : at::cat({part(0) + part(1), part(2)}, dim);
+  };
+  const at::Tensor exact = weight.to(at::kFloat);
+  std::vector<at::Tensor> kinds;
+  for (const int a : {0, 1}) {
+    for (const int b : {0, 1}) kinds.push_back(fold(fold(exact, 2, a), 3, b));
+  }
+  return at::cat(kinds).to(weight.scalar_type(), /*non_blocking=*/false, /*copy=*/false,
+                           at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor join_doubled(const at::Tensor& y, const at::Tensor& bias) {
+  require(y.dim() == 4 && is_element(y) && y.size(1) % 4 == 0 && y.size(2) > 1 && y.size(3) > 1,
+          "what a folded convolution makes must be [N, 4 O, H + 1, W + 1], float32 or bfloat16");
+  const std::int64_t images = y.size(0), channels = y.size(1) / 4, height = y.size(2) - 1, width = y.size(3) - 1;
+  const at::Tensor out =
+      at::empty({images, channels, 2 * height, 2 * width}, y.options(), at::MemoryFormat::ChannelsLast);
+  check_part({out, bias});
+  if (!fits({y, bias}) || channels % 8 != 0 || !aligned({bias}) || 2 * images * height > kMostRows) {
+    for (const int a : {0, 1}) {
+      for (const int b : {0, 1}) {
+        out.slice(2, a, {}, 2)
+            .slice(3, b, {}, 2)
+            .copy_(y.narrow(1, (2 * a + b) * channels, channels).narrow(2, a, height).narrow(3, b, width));
+      }
+    }
+    return add_biased_({out, bias});
+  }
+  const JoinDoubledLaunch args{
+      y.data_ptr(), pointer(bias), out.data_ptr(), images, height, width, static_cast<int>(channels)};
+  enqueue(y, "join_doubled", [&](cudaStream_t stream) { return launch_join_doubled(element(y), args, stream); });
   return out;
 }
 

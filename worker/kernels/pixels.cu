@@ -1,4 +1,4 @@
-// Biases and doubling: every thread keeps to eight channels of a few pixels. Bytes: a pixel a thread.
+// Biases and joining: every thread keeps to eight channels of a few pixels. Bytes: a pixel a thread.
 #include "worker/kernels/launch.h"
 #include "worker/kernels/vector.cuh"
 
@@ -40,19 +40,29 @@ __global__ void add_biased(AddBiasedLaunch args) {
   }
 }
 
-/// grid (parts of a row of x, rows): each thread reads once and writes four times.
+/// grid (parts of a row of `out`, its rows)
 template <class T>
-__global__ void double_pixels(DoublePixelsLaunch args) {
-  const unsigned octets = args.channels / kVector, at = blockIdx.x * kBlock + threadIdx.x;
-  if (at >= args.width * octets) return;
-  const std::int64_t pixel = at / octets, octet = at % octets, row = blockIdx.y;
-  const Raw<T> raw = load_raw(static_cast<const T*>(args.x) + (row * args.width * octets + at) * kVector);
-  Raw<T>* const out = reinterpret_cast<Raw<T>*>(args.out) + 4 * row * args.width * octets + 2 * pixel * octets + octet;
-  const std::int64_t below = 2 * args.width * octets;
-  out[0] = raw;
-  out[octets] = raw;
-  out[below] = raw;
-  out[below + octets] = raw;
+__global__ void join_doubled(JoinDoubledLaunch args) {
+  const unsigned octets = args.channels / kVector, all = 2 * static_cast<unsigned>(args.width) * octets;
+  const unsigned row = blockIdx.y, doubled = 2 * static_cast<unsigned>(args.height), odd_row = row % 2;
+  const std::int64_t y_row = row / doubled * (args.height + 1) + row % doubled / 2 + odd_row;
+  const T* const from = static_cast<const T*>(args.y) + y_row * (args.width + 1) * 4 * args.channels;
+  T* const to = static_cast<T*>(args.out) + static_cast<std::int64_t>(row) * all * kVector;
+  const unsigned first = blockIdx.x * kBlock * kPixelsPerThread + threadIdx.x;
+  Raw<T> raw[kPixelsPerThread];
+#pragma unroll
+  for (int k = 0; k < kPixelsPerThread; ++k) {
+    const unsigned at = first + k * kBlock, column = at / octets, odd = column % 2;
+    if (at >= all) continue;
+    const std::int64_t pixel = column / 2 + odd;
+    raw[k] = load_raw(from + (4 * pixel + 2 * odd_row + odd) * args.channels + at % octets * kVector);
+  }
+#pragma unroll
+  for (int k = 0; k < kPixelsPerThread; ++k) {
+    const unsigned at = first + k * kBlock;
+    if (at >= all) continue;
+    store(to + static_cast<std::int64_t>(at) * kVector, with_bias<T>(raw[k], args.bias, at % octets * kVector));
+  }
 }
 
 /// grid (parts of a row, rows)
@@ -81,9 +91,10 @@ cudaError_t launch_add_biased(Element element, const AddBiasedLaunch& args, cuda
   return cudaGetLastError();
 }
 
-cudaError_t launch_double_pixels(Element element, const DoublePixelsLaunch& args, cudaStream_t stream) {
-  auto* kernel = element == Element::float32 ? double_pixels<float> : double_pixels<__nv_bfloat16>;
-  const dim3 grid(blocks(args.width * (args.channels / kVector), kBlock), static_cast<unsigned>(args.rows));
+cudaError_t launch_join_doubled(Element element, const JoinDoubledLaunch& args, cudaStream_t stream) {
+  auto* kernel = element == Element::float32 ? join_doubled<float> : join_doubled<__nv_bfloat16>;
+  const dim3 grid(blocks(2 * args.width * (args.channels / kVector), kBlock * kPixelsPerThread),
+                  static_cast<unsigned>(2 * args.images * args.height));
   kernel<<<grid, kBlock, 0, stream>>>(args);
   return cudaGetLastError();
 }

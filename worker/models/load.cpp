@@ -6,6 +6,7 @@
 #include "common/steady_clock.h"
 #include "worker/kernels/gated_product.h"
 #include "worker/models/room.h"
+#include "worker/weights/convolutions.h"
 #include "worker/weights/fp8.h"
 #include "worker/weights/node_cache.h"
 #include "worker/weights/pairs.h"
@@ -55,6 +56,7 @@ LoadedModel load_model(const ModelSource& source, const ModelSettings& settings,
   } else if (kernels::has_gated_product(settings.device, settings.dtype)) {
     put_in_pairs(wanted, settings.device);
   }
+  loaded.report.bytes_kept += prepare_convolutions(wanted, settings.device);
   loaded.report.cache_seconds = cache_seconds;
   loaded.report.files_seconds = build - start - cache_seconds;
   loaded.report.build_seconds = built - build;

@@ -47,6 +47,9 @@ struct Conv2d {
   at::Tensor weight, bias;  // [out, in, kernel, kernel], [out]
 
   void want(Parameters& parameters, const std::string& name, std::int64_t out, std::int64_t in, std::int64_t kernel);
+  /// It only ever meets pictures whose pixels were doubled: the weight may be folded, to a kernel of 2
+  /// (weights/convolutions.h).
+  void allow_folding(Parameters& parameters) { parameters.allow_folding(&weight); }
   /// x [N, in, H, W] -> [N, out, H, W]
   at::Tensor operator()(const at::Tensor& x) const;
 };

@@ -16,9 +16,12 @@ namespace {
 constexpr double kAnyFactor = 1e6;
 constexpr double kUsualScaling = 0.18215;  // of AutoencoderKL; those of Z-Image say 0.3611
 
-/// Nearest neighbour, then the convolution.
+/// Every pixel twice in both directions, then the convolution; or both at once, where its weight is folded.
 at::Tensor upsampled(const at::Tensor& x, const nn::Conv2d& conv) {
-  return kernels::add_biased_(without_bias(conv, kernels::double_pixels(x)));
+  if (conv.weight.size(2) == 2) {
+    return kernels::join_doubled(at::conv2d(x, conv.weight, {}, /*stride=*/1, /*padding=*/1), conv.bias);
+  }
+  return conv(at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}));
 }
 
 std::vector<std::int64_t> channels_from_shapes(const PartConfig& part) {
@@ -123,6 +126,7 @@ void AutoencoderDecoder::want(Parameters& parameters, const PartConfig& part) {
     }
     if (level + 1 < modules_->up_blocks.size()) {
       block.upsampler.want(parameters, prefix + "upsamplers.0.conv", out, out, 3);
+      block.upsampler.allow_folding(parameters);
     }
     in = out;
   }

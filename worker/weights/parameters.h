@@ -73,9 +73,13 @@ class Parameters {
     bool* in_pairs;
   };
 
+  /// The slot is a 3x3 kernel for doubled pictures: it may be folded (weights/convolutions.h), to one of 2x2.
+  void allow_folding(at::Tensor* slot) { foldings_.push_back(slot); }
+
   const std::vector<Want>& wants() const { return wants_; }
   const std::vector<Fp8>& fp8() const { return fp8_; }
   const std::vector<Pairs>& pairs() const { return pairs_; }
+  const std::vector<at::Tensor*>& foldings() const { return foldings_; }
   const std::vector<Skip>& skips() const { return skips_; }
 
  private:
@@ -83,6 +87,7 @@ class Parameters {
   std::vector<Skip> skips_;
   std::vector<Fp8> fp8_;
   std::vector<Pairs> pairs_;
+  std::vector<at::Tensor*> foldings_;
 };
 
 }  // namespace trireme

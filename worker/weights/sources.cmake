@@ -1,6 +1,7 @@
 target_sources(trireme_worker_core PRIVATE
   weights/accounting.cpp
   weights/chunks.cpp
+  weights/convolutions.cpp
   weights/dummy.cpp
   weights/fp8.cpp
   weights/loader.cpp

@@ -25,11 +25,29 @@ TEST(AddBiased, RefusesPicturesThatDiffer) {
   EXPECT_THROW(add_biased_({at::ones({1, 8, 2, 2}), at::ones({4})}), Error);
 }
 
-TEST(DoublePixels, RepeatsEveryPixelInBothDirections) {
-  const at::Tensor x = at::tensor({1.f, 2.f, 3.f, 4.f}).view({1, 1, 2, 2});
-  const at::Tensor expected =
-      at::tensor({1.f, 1.f, 2.f, 2.f, 1.f, 1.f, 2.f, 2.f, 3.f, 3.f, 4.f, 4.f, 3.f, 3.f, 4.f, 4.f}).view({1, 1, 4, 4});
-  EXPECT_TRUE(at::equal(double_pixels(x), expected));
+TEST(FoldDoubling, GivesTheConvolutionOfTheDoubledPicture) {
+  const at::Tensor x = random({2, 6, 5, 7}, at::kFloat, 1), weight = random({3, 6, 3, 3}, at::kFloat, 2);
+  const at::Tensor bias = random({3}, at::kFloat, 3);
+  const at::Tensor expected = at::conv2d(at::upsample_nearest2d(x, {10, 14}), weight, bias, 1, 1);
+  const at::Tensor folded = fold_doubling(weight);
+  EXPECT_EQ(folded.sizes(), at::IntArrayRef({12, 6, 2, 2}));
+  EXPECT_TRUE(folded.is_contiguous(at::MemoryFormat::ChannelsLast));
+  EXPECT_LT(relative_error(join_doubled(at::conv2d(x, folded, {}, 1, 1), bias), expected), 1e-6);
+  EXPECT_LT(relative_error(join_doubled(at::conv2d(x, folded, {}, 1, 1), {}), expected - bias.view({1, 3, 1, 1})),
+            1e-6);
+}
+
+TEST(FoldDoubling, RoundsSumsOnce) {
+  at::Tensor weight = at::zeros({1, 1, 3, 3});
+  weight[0][0][1][1] = 1, weight[0][0][1][2] = 1.f / 256, weight[0][0][2][2] = 1.f / 256;
+  // Of the even row and column: 1 + 1/256 + 1/256, which bfloat16 has, where 1 + 1/256 would be rounded away.
+  EXPECT_EQ(fold_doubling(weight.to(at::kBFloat16))[0][0][1][1].item<float>(), 1 + 1.f / 128);
+}
+
+TEST(FoldDoubling, RefusesOtherShapes) {
+  EXPECT_THROW(fold_doubling(at::ones({4, 4, 1, 1})), Error);
+  EXPECT_THROW(join_doubled(at::ones({1, 6, 3, 3}), {}), Error);
+  EXPECT_THROW(join_doubled(at::ones({1, 8, 3, 3}), at::ones({3})), Error);
 }
 
 TEST(ToBytes, RoundsToTheNearestAndHalvesToEven) {
@@ -65,9 +83,10 @@ TEST(Pixels, KernelsEqualThePlainBodyOnAGpu) {
           at::equal(add_biased_({gpu(a), gpu(bias)}, {gpu(b), {}}).cpu(), add_biased_({a.clone(), bias}, {b, {}})));
       EXPECT_TRUE(at::equal(add_biased_({gpu(a), gpu(bias)}, {gpu(b), gpu(bias)}).cpu(),
                             add_biased_({a.clone(), bias}, {b, bias})));
-      const at::Tensor doubled = double_pixels(gpu(a));
-      EXPECT_TRUE(doubled.is_contiguous(at::MemoryFormat::ChannelsLast));
-      EXPECT_TRUE(at::equal(doubled.cpu(), double_pixels(a)));
+      const at::Tensor quarter = bias.narrow(0, 0, channels / 4), joined = join_doubled(gpu(a), gpu(quarter));
+      EXPECT_TRUE(joined.is_contiguous(at::MemoryFormat::ChannelsLast));
+      EXPECT_TRUE(at::equal(joined.cpu(), join_doubled(a, quarter)));
+      EXPECT_TRUE(at::equal(join_doubled(gpu(a), {}).cpu(), join_doubled(a, {})));
     }
   }
 }

@@ -3,10 +3,13 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+
 #include "common/errors.h"
 #include "tests/worker/golden.h"
 #include "worker/diffusion/noise.h"
 #include "worker/vision/tiling.h"
+#include "worker/weights/convolutions.h"
 
 namespace trireme {
 namespace {
@@ -21,10 +24,13 @@ at::Tensor decode(const AutoencoderDecoder& decoder, at::Tensor x) {
 struct Autoencoder {
   Autoencoder(const std::filesystem::path& folder, at::ScalarType dtype)
       : files(read_model_files(folder, /*weights=*/true)), part(files, "vae"), decoder(autoencoder_config(part)) {
-    Parameters parameters;
-    decoder.want(parameters, part);
-    test::load_part(files, "vae", parameters, dtype);
+    decoder.want(parameters["vae"], part);
+    test::load_part(files, "vae", parameters["vae"], dtype);
   }
+  void bring_to(at::Device device) {
+    for (const Parameters::Want& want : parameters["vae"].wants()) *want.slot = want.slot->to(device);
+  }
+  PartParameters parameters;
   ModelFiles files;
   PartConfig part;
   AutoencoderDecoder decoder;
@@ -75,6 +81,33 @@ TEST_P(AutoencoderGolden, DecodesInBfloat16CloseToTheReference) {
   EXPECT_EQ(image.scalar_type(), at::kBFloat16);
   const std::string name = item.at("name");
   EXPECT_LE(test::relative_error(image.squeeze(0), golden.at(name + "/image")), 0.05);  // about 30 layers of 8 bits
+}
+
+TEST_P(AutoencoderGolden, IsAsCloseToTheReferenceWithFoldedKernelsOnAGpu) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU: kernels are folded there only";
+  const at::Device gpu(at::kCUDA, 0);
+  const nlohmann::json item =
+      test::read_json(test::golden_folder() / (std::string(GetParam().name) + ".json")).at("decodes").at(0);
+  const at::Tensor expected =
+      test::read_tensors(test::golden_folder() / (std::string(GetParam().name) + ".safetensors"))
+          .at(std::string(item.at("name")) + "/image");
+  double errors[2];
+  for (const bool folded : {false, true}) {
+    Autoencoder autoencoder(GetParam().folder, at::kBFloat16);
+    autoencoder.bring_to(gpu);
+    if (folded) {
+      EXPECT_GT(prepare_convolutions(autoencoder.parameters, gpu), 0u);
+    }
+    const at::Tensor latents = draw_noise(
+        {1, autoencoder.decoder.config().latent_channels, item.at("height"), item.at("width")}, item.at("seed"));
+    const at::Tensor image =
+        decode(autoencoder.decoder, latents.to(gpu, at::kBFloat16).contiguous(at::MemoryFormat::ChannelsLast));
+    errors[folded] =
+        (image.squeeze(0).to(at::kCPU, at::kFloat) - expected).norm().item<double>() / expected.norm().item<double>();
+  }
+  std::printf("relative to float32: %.5f, folded %.5f\n", errors[0], errors[1]);
+  EXPECT_LT(errors[0], 0.05);
+  EXPECT_LT(errors[1], 1.2 * errors[0]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Layouts, AutoencoderGolden,
