@@ -120,19 +120,13 @@ Network z_image_network(const Setting& s, std::int64_t side, std::int64_t count)
     for (std::int64_t i = 1; i < count; ++i) all = nn::concatenate(all, one);
     return nn::upload(all, s.device);
   };
-  const std::optional<nn::Pictures> image_rows = model->pictures(grids, /*with_captions=*/false, s.device),
-                                    all_rows = model->pictures(grids, /*with_captions=*/true, s.device);
   const std::vector<std::int64_t> one = {config.channels, 2 * side, 2 * side},
                                   several = {count, one[0], one[1], one[2]};
   const Transformer::Inputs inputs{
       s.random(count == 1 ? one : several), nn::upload(model->time_features({0.3f}), s.device),
       s.random({count * grid.padded_caption(), config.dim}), of_all(host.image), of_all(host.all)};
   Network network;
-  network.forward = [=] {
-    Transformer::Inputs now = inputs;
-    if (image_rows) now.image_rows = &*image_rows, now.all_rows = &*all_rows;
-    model->forward(now, grids, s.dtype);
-  };
+  network.forward = [=] { model->forward(inputs, grids, s.dtype); };
   const nn::DitBlockConfig block{config.dim,          config.heads,     config.heads,   config.head_dim,
                                  config.feed_forward, config.adaln_dim, config.norm_eps};
   network.floor = block_floor(s, block,

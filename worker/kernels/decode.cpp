@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "worker/kernels/call.h"
@@ -10,8 +9,6 @@
 
 namespace trireme::kernels {
 namespace {
-
-constexpr std::int64_t kMostPictures = 32;  // a pass through a modulation's weight takes four of them
 
 void check_cache(const LayerCache& cache, const DecodeRows& rows, std::int64_t sequences, at::ScalarType dtype) {
   for (const at::Tensor& t : {cache.keys, cache.values}) {
@@ -32,26 +29,20 @@ void check_product(const at::Tensor& x, const at::Tensor& weight) {
           "a product of few rows wants x [rows, in] and weight [out, in]");
 }
 
-bool are_few_rows(const at::Tensor& x, const at::Tensor& weight, std::int64_t most = kMostFewRows) {
-  return x.is_cuda() && x.size(0) <= most && x.size(1) % 8 == 0 && x.stride(1) == 1 && x.stride(0) % 8 == 0 &&
+bool are_few_rows(const at::Tensor& x, const at::Tensor& weight) {
+  return x.is_cuda() && x.size(0) <= kMostFewRows && x.size(1) % 8 == 0 && x.stride(1) == 1 && x.stride(0) % 8 == 0 &&
          weight.is_contiguous() && weight.scalar_type() == x.scalar_type() && aligned({x, weight});
 }
 
-/// A few rows at a time, each time through the whole weight.
+/// One pass through the whole weight.
 at::Tensor stream_weight(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                          const at::Tensor& residual, Epilogue epilogue) {
   const std::int64_t out = epilogue == Epilogue::silu_mul ? weight.size(0) / 2 : weight.size(0);
   const at::Tensor y = at::empty({x.size(0), out}, x.options());
-  for (std::int64_t first = 0; first < x.size(0); first += kMostFewRows) {
-    const std::int64_t rows = std::min<std::int64_t>(kMostFewRows, x.size(0) - first);
-    const auto part = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, first, rows) : t; };
-    const at::Tensor part_x = part(x), part_y = part(y), part_residual = part(residual);
-    const FewRowsLaunch args{
-        part_x.data_ptr(),           weight.data_ptr(), pointer(bias),          pointer(part_residual),
-        part_y.data_ptr(),           x.stride(0),       static_cast<int>(rows), static_cast<int>(out),
-        static_cast<int>(x.size(1)), epilogue};
-    enqueue(x, "a product of few rows", [&](cudaStream_t stream) { return launch_few_rows(element(x), args, stream); });
-  }
+  const FewRowsLaunch args{
+      x.data_ptr(), weight.data_ptr(),           pointer(bias),         pointer(residual),           y.data_ptr(),
+      x.stride(0),  static_cast<int>(x.size(0)), static_cast<int>(out), static_cast<int>(x.size(1)), epilogue};
+  enqueue(x, "a product of few rows", [&](cudaStream_t stream) { return launch_few_rows(element(x), args, stream); });
   return y;
 }
 
@@ -164,14 +155,15 @@ at::Tensor few_rows_silu_mul(const at::Tensor& x, const at::Tensor& weight, cons
 
 at::Tensor modulation(const at::Tensor& condition, const at::Tensor& weight, const at::Tensor& bias) {
   check_product(condition, weight);
-  require(weight.size(0) % 4 == 0, "modulation wants weight [4 * dim, in]");
+  require(condition.size(0) == 1 && weight.size(0) % 4 == 0,
+          "modulation wants condition [1, in] and weight [4 * dim, in]");
   const std::int64_t dim = weight.size(0) / 4;
-  if (are_few_rows(condition, weight, kMostPictures)) {
-    return stream_weight(condition, weight, bias, {}, Epilogue::modulation).view({-1, 4, dim});
+  if (are_few_rows(condition, weight)) {
+    return stream_weight(condition, weight, bias, {}, Epilogue::modulation).view({4, dim});
   }
-  const at::Tensor y = at::linear(condition, weight, bias).view({-1, 4, dim});
-  for (const std::int64_t scale : {0, 2}) y.select(1, scale).add_(1);
-  for (const std::int64_t gate : {1, 3}) y.select(1, gate).tanh_();
+  const at::Tensor y = at::linear(condition, weight, bias).view({4, dim});
+  for (const std::int64_t scale : {0, 2}) y[scale].add_(1);
+  for (const std::int64_t gate : {1, 3}) y[gate].tanh_();
   return y;
 }
 

@@ -17,14 +17,13 @@ enum class Element { float32, bfloat16 };
 struct RowNormLaunch {
   const void* x;            // [rows, dim]
   const void* weight;       // [dim]
-  const void* gate;         // [dim], or [pictures, dim] with a picture every `stride` elements; or null
+  const void* gate;         // [dim], or null
   const void* residual;     // [rows, dim]
   void* sum;                // [rows, dim]
   const void* next_weight;  // [dim]
   const void* scale;        // as gate
   void* norm;               // [rows, dim]
-  const int* of_row;        // [rows]: the picture of each row; null: all rows are the first one's
-  std::int64_t rows, stride;
+  std::int64_t rows;
   int dim;
   float eps;
   bool one_plus;  // weights count from 1, one rounding

@@ -13,17 +13,9 @@ void check_norm(const at::Tensor& x, const ScaledNorm& norm) {
           "norm weight must be [dim] for x [.., dim]");
   require(is_element(x), "norm wants float32 or bfloat16");
   require(norm.weight.scalar_type() == x.scalar_type(), "norm weight and x must share a dtype");
-  const auto& [values, of_row] = norm.factor;
-  if (!values.defined()) return;
-  require(values.scalar_type() == x.scalar_type() && values.size(-1) == x.size(-1),
+  require(!norm.factor.defined() || (norm.factor.scalar_type() == x.scalar_type() && norm.factor.dim() == 1 &&
+                                     norm.factor.size(0) == x.size(-1)),
           "what a norm is multiplied with must be [dim] in the dtype of x");
-  if (!of_row.defined()) {
-    require(values.numel() == x.size(-1), "a factor for each picture wants to know whose each row is");
-    return;
-  }
-  require(values.dim() == 2 && x.dim() == 2 && of_row.dim() == 1 && of_row.size(0) == x.size(0) &&
-              of_row.scalar_type() == at::kInt && of_row.is_contiguous(),
-          "a factor for each picture must be [pictures, dim], with of_row [rows] int32");
 }
 
 void check_sum(const at::Tensor& residual, const at::Tensor& x) {
@@ -37,24 +29,11 @@ at::Tensor normalized(const at::Tensor& x, double eps) {  // float32
 
 at::Tensor plain_norm(const at::Tensor& x, const ScaledNorm& norm, double eps) {
   at::Tensor out = normalized(x, eps).to(x.scalar_type()).mul_(norm.weight);
-  const auto& [values, of_row] = norm.factor;
-  if (of_row.defined()) return out.mul_(values.index_select(0, of_row));
-  return values.defined() ? out.mul_(values.reshape({-1})) : out;
+  return norm.factor.defined() ? out.mul_(norm.factor) : out;
 }
 
 at::Tensor plain_norm_one_plus(const at::Tensor& x, const at::Tensor& weight, double eps) {
   return (normalized(x, eps) * (weight.to(at::kFloat) + 1)).to(x.scalar_type());
-}
-
-/// Vectors of pictures may lie apart, as the parts of a modulation do; of both factors by the same stride.
-bool fits(const RowFactor& factor, std::int64_t* stride) {
-  if (!factor.defined()) return true;
-  if (factor.values.stride(-1) != 1 || !aligned({factor.values})) return false;
-  if (!factor.of_row.defined()) return factor.values.is_contiguous();
-  const std::int64_t own = factor.values.stride(0);
-  if (own % 8 != 0 || (*stride != 0 && *stride != own)) return false;
-  *stride = own;
-  return true;
 }
 
 struct Call {
@@ -69,28 +48,26 @@ SumAndNorm on_gpu(const Call& call) {
   if (!call.x.is_cuda() || call.x.size(-1) % 8 != 0 || call.x.size(-1) > kLargestNormDim) return {};
   const at::Tensor x = call.x.contiguous();
   const at::Tensor residual = call.residual.defined() ? call.residual.contiguous() : at::Tensor();
-  const RowFactor &gate = call.of_x.factor, &scale = call.of_sum.factor;
-  RowNormLaunch args{};
-  for (const at::Tensor& weight : {call.of_x.weight, call.of_sum.weight}) {
-    if (weight.defined() && !weight.is_contiguous()) return {};
+  for (const ScaledNorm& norm : {call.of_x, call.of_sum}) {
+    for (const at::Tensor& vector : {norm.weight, norm.factor}) {
+      if (vector.defined() && !vector.is_contiguous()) return {};
+    }
+    if (!aligned({norm.weight, norm.factor})) return {};
   }
-  if (gate.defined() && scale.defined() && gate.of_row.defined() != scale.of_row.defined()) return {};
-  if (!fits(gate, &args.stride) || !fits(scale, &args.stride)) return {};
-  if (!aligned({x, residual, call.of_x.weight, call.of_sum.weight})) return {};
+  if (!aligned({x, residual})) return {};
   SumAndNorm out;
   if (residual.defined()) out.sum = at::empty_like(x);
   if (call.of_sum.weight.defined()) out.norm = at::empty_like(x);
   if (x.numel() == 0) return out;
-  const at::Tensor& of_row = gate.of_row.defined() ? gate.of_row : scale.of_row;
+  RowNormLaunch args{};
   args.x = x.data_ptr();
   args.weight = pointer(call.of_x.weight);
-  args.gate = pointer(gate.values);
+  args.gate = pointer(call.of_x.factor);
   args.residual = pointer(residual);
   args.sum = out.sum.defined() ? out.sum.data_ptr() : nullptr;
   args.next_weight = pointer(call.of_sum.weight);
-  args.scale = pointer(scale.values);
+  args.scale = pointer(call.of_sum.factor);
   args.norm = out.norm.defined() ? out.norm.data_ptr() : nullptr;
-  args.of_row = of_row.defined() ? of_row.data_ptr<int>() : nullptr;
   args.dim = static_cast<int>(x.size(-1));
   args.rows = x.numel() / args.dim;
   args.eps = static_cast<float>(call.eps);
@@ -102,7 +79,7 @@ SumAndNorm on_gpu(const Call& call) {
 
 }  // namespace
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const RowFactor& scale) {
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& scale) {
   const ScaledNorm norm{weight, scale};
   check_norm(x, norm);
   if (SumAndNorm out = on_gpu({x, {}, {}, norm, eps}); out.norm.defined()) return out.norm;

@@ -106,9 +106,8 @@ __global__ void __launch_bounds__(threads, resident_threads(add) / threads) row_
 
   const T* const weight = inner ? staged<T, vectors>(a.weight, 0, a) : nullptr;
   const T* const next_weight = outer ? staged<T, vectors>(a.next_weight, 1, a) : nullptr;
-  const bool shared_by_all = a.of_row == nullptr;
-  const T* gate = inner && shared_by_all ? staged<T, vectors>(a.gate, 2, a) : nullptr;
-  const T* scale = outer && shared_by_all ? staged<T, vectors>(a.scale, 3, a) : nullptr;
+  const T* const gate = inner ? staged<T, vectors>(a.gate, 2, a) : nullptr;
+  const T* const scale = outer ? staged<T, vectors>(a.scale, 3, a) : nullptr;
   int turn = 0;  // of the sums
   for (std::int64_t row = blockIdx.x; row < a.rows; row += gridDim.x) {
     Floats x[vectors];
@@ -121,11 +120,6 @@ __global__ void __launch_bounds__(threads, resident_threads(add) / threads) row_
     if (row + gridDim.x < a.rows) {
       next_x.fetch(row_of(a.x, row + gridDim.x), a.dim);
       if (add) next_residual.fetch(row_of(a.residual, row + gridDim.x), a.dim);
-    }
-    if (!shared_by_all) {
-      const std::int64_t own = static_cast<std::int64_t>(a.of_row[row]) * a.stride;
-      if (inner && a.gate != nullptr) gate = static_cast<const T*>(a.gate) + own;
-      if (outer && a.scale != nullptr) scale = static_cast<const T*>(a.scale) + own;
     }
     if (inner) {
       apply<T>(x, inverse_of(x, a, warp_sums[turn]), weight, gate, a);

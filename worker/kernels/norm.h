@@ -6,32 +6,18 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <utility>
-
 namespace trireme::kernels {
 
-/// What rows are multiplied with: [dim] for all of them, or [pictures, dim] with `of_row`, int32 [rows], that says
-/// whose each row is. Undefined values: nothing.
-struct RowFactor {
-  RowFactor() = default;
-  RowFactor(at::Tensor all) : values(std::move(all)) {}
-  RowFactor(at::Tensor each, at::Tensor whose) : values(std::move(each)), of_row(std::move(whose)) {}
-  bool defined() const { return values.defined(); }
-
-  at::Tensor values, of_row;
-};
-
-/// x [.., dim], weight [dim] -> norm * weight, times `scale`.
+/// x [.., dim], weight [dim] -> norm * weight, times `scale` [dim] (undefined: nothing).
 /// Ref: diffusers normalization.py RMSNorm; transformer_z_image.py `attention_norm1(x) * scale_msa`.
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const RowFactor& scale = {});
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& scale = {});
 
 /// x [.., dim], weight [dim] -> norm * (1 + weight), all in float32, rounded once. Ref: transformers Gemma3RMSNorm.
 at::Tensor rms_norm_one_plus(const at::Tensor& x, const at::Tensor& weight, double eps);
 
-/// A weight, and what its norm is then multiplied with.
+/// A weight [dim], and what its norm is then multiplied with, [dim] or undefined.
 struct ScaledNorm {
-  at::Tensor weight;
-  RowFactor factor;
+  at::Tensor weight, factor;
 };
 
 /// residual, x [.., dim] -> residual + norm of x * weight * factor.

@@ -50,7 +50,7 @@ void DitBlock::want(Parameters& parameters, const std::string& prefix, const Dit
 }
 
 at::Tensor DitBlock::attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config,
-                            const Pictures* pictures) const {
+                            const Pictures& pictures) const {
   const std::int64_t heads = config.heads, kv_heads = config.kv_heads;
   const at::Tensor qkv = qkv_(x).view({x.size(0), heads + 2 * kv_heads, config.head_dim});
   const at::Tensor qk = qkv.narrow(1, 0, heads + kv_heads);
@@ -63,11 +63,11 @@ at::Tensor DitBlock::attend(const at::Tensor& x, const RopeTable& rope, const Di
     return attention(own.narrow(-2, 0, heads), own.narrow(-2, heads, kv_heads),
                      own.narrow(-2, heads + kv_heads, kv_heads));
   };
-  if (pictures == nullptr) return to_out_(attended(qkv));
+  if (pictures.empty()) return to_out_(attended(qkv));
   std::vector<at::Tensor> outs;
   std::int64_t first = 0;
-  for (auto one = pictures->rows.begin(); one != pictures->rows.end();) {  // neighbours of one length together
-    const auto next = std::find_if(one, pictures->rows.end(), [&](std::int64_t rows) { return rows != *one; });
+  for (auto one = pictures.begin(); one != pictures.end();) {  // neighbours of one length together
+    const auto next = std::find_if(one, pictures.end(), [&](std::int64_t rows) { return rows != *one; });
     const std::int64_t count = next - one, rows = count * *one;
     outs.push_back(attended(qkv.narrow(0, first, rows).unflatten(0, {count, *one})));
     first += rows;
@@ -84,15 +84,11 @@ at::Tensor DitBlock::feed_forward(const at::Tensor& x) const {
 }
 
 at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
-                                const DitBlockConfig& config, LayerPart part, const Pictures* pictures) const {
-  kernels::RowFactor scale_msa, gate_msa, scale_mlp, gate_mlp;
+                                const DitBlockConfig& config, LayerPart part, const Pictures& pictures) const {
+  at::Tensor scale_msa, gate_msa, scale_mlp, gate_mlp;
   if (condition.defined()) {
     const at::Tensor factors = kernels::modulation(condition, modulation_.weight, modulation_.bias);
-    const auto factor = [&](std::int64_t i) {
-      return pictures == nullptr ? kernels::RowFactor(factors.view({4, config.dim}).select(0, i))
-                                 : kernels::RowFactor(factors.select(1, i), pictures->of_row);
-    };
-    scale_msa = factor(0), gate_msa = factor(1), scale_mlp = factor(2), gate_mlp = factor(3);
+    scale_msa = factors[0], gate_msa = factors[1], scale_mlp = factors[2], gate_mlp = factors[3];
   }
   const double eps = config.norm_eps;
   const kernels::ScaledNorm of_attended{attention_norm2_, gate_msa}, before_feed{ffn_norm1_, scale_mlp};

@@ -23,11 +23,8 @@ struct DitBlockConfig {
   bool qk_norm = true;
 };
 
-/// The pictures whose rows stand one behind the other, when a pass takes several.
-struct Pictures {
-  std::vector<std::int64_t> rows;  // of each
-  at::Tensor of_row;               // int32 [all rows] on the device: the picture of each row
-};
+/// How many rows each picture has, one picture behind the other, when a pass takes several; else empty.
+using Pictures = std::vector<std::int64_t>;
 
 /// Behind the block's prefix, without ".weight". `qkv`: the name of q, k and v in one tensor; empty: they are apart.
 struct DitBlockNames {
@@ -43,17 +40,17 @@ class DitBlock {
   void want(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config, const DitBlockNames& names,
             bool modulated, LayerPart part = LayerPart::whole);
   /// x [tokens, dim]; condition [1, condition_dim], as the modulation's linear layer takes it, undefined for a block
-  /// without modulation -> [tokens, dim]. All tokens see each other. With `pictures`: condition [pictures,
-  /// condition_dim], and a token sees those of its own picture; products and norms take all rows at once.
+  /// without modulation -> [tokens, dim]. All tokens see each other; with `pictures`, which share the condition, those
+  /// of their own picture.
   at::Tensor operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
                         const DitBlockConfig& config, LayerPart part = LayerPart::whole,
-                        const Pictures* pictures = nullptr) const;
+                        const Pictures& pictures = {}) const;
 
  private:
   void want_attention(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config,
                       const DitBlockNames& names);
   at::Tensor attend(const at::Tensor& x, const RopeTable& rope, const DitBlockConfig& config,
-                    const Pictures* pictures) const;
+                    const Pictures& pictures) const;
   at::Tensor feed_forward(const at::Tensor& x) const;
 
   Linear qkv_, to_out_, w13_, w2_, modulation_;  // q, k and v, and w1 and w3, are one product each

@@ -70,53 +70,31 @@ TEST(AddThenNorm, IsTheSumAndThenItsNormToTheBit) {
   }
 }
 
-TEST(AddThenNorm, TakesTheFactorsOfEachRowsPicture) {
-  const at::Tensor x = random({5, 16}, at::kFloat, 1), residual = random({5, 16}, at::kFloat, 2), ones = at::ones({16});
-  const at::Tensor factors = random({2, 4, 16}, at::kFloat, 3), gates = factors.select(1, 1);
-  const at::Tensor scales = factors.select(1, 2), of_row = at::tensor({0, 0, 1, 1, 1}, at::kInt);
-  const SumAndNorm both = add_then_norm(residual, x, {ones, {gates, of_row}}, {ones, {scales, of_row}}, 1e-5);
-  for (const std::int64_t picture : {0, 1}) {
-    const std::int64_t first = picture == 0 ? 0 : 2, rows = picture == 0 ? 2 : 3;
-    const SumAndNorm alone = add_then_norm(residual.narrow(0, first, rows), x.narrow(0, first, rows),
-                                           {ones, gates[picture]}, {ones, scales[picture]}, 1e-5);
-    EXPECT_TRUE(at::equal(both.sum.narrow(0, first, rows), alone.sum));
-    EXPECT_TRUE(at::equal(both.norm.narrow(0, first, rows), alone.norm));
-  }
-}
-
 /// Operands of every form on one device.
 struct Operands {
-  at::Tensor x, residual, weight, next, gates, scales, of_row;
+  at::Tensor x, residual, weight, next, gate, scale;
 
   Operands(std::int64_t rows, std::int64_t dim, at::ScalarType dtype)
       : x(random({rows, dim}, dtype, 1)),
         residual(random({rows, dim}, dtype, 2)),
         weight(random({dim}, dtype, 3)),
-        next(random({dim}, dtype, 4)) {
-    const at::Tensor factors = random({3, 4, dim}, dtype, 5);
-    gates = factors.select(1, 1), scales = factors.select(1, 2);  // pictures lie apart
-    of_row = at::arange(rows, at::kInt).floor_divide(rows / 3 + 1).to(at::kInt);
-  }
+        next(random({dim}, dtype, 4)),
+        gate(random({dim}, dtype, 5)),
+        scale(random({dim}, dtype, 6)) {}
   void to(at::Device device) {
-    at::Tensor factors = at::stack({gates, scales}, 1).to(device);
-    gates = factors.select(1, 0), scales = factors.select(1, 1);
-    for (at::Tensor* t : {&x, &residual, &weight, &next, &of_row}) *t = t->to(device);
+    for (at::Tensor* t : {&x, &residual, &weight, &next, &gate, &scale}) *t = t->to(device);
   }
   std::vector<at::Tensor> all() const {
-    const SumAndNorm gated = add_then_norm(residual, x, {weight, {gates, of_row}}, {next, {scales, of_row}}, 1e-5);
-    const SumAndNorm one = add_then_norm(residual, x, {weight, gates[1]}, {next, scales[1]}, 1e-5);
+    const SumAndNorm gated = add_then_norm(residual, x, {weight, gate}, {next, scale}, 1e-5);
     const SumAndNorm bare = add_then_norm(residual, x, {}, {next, {}}, 1e-5);
     const SumAndNorm gemma = add_then_norm_one_plus(residual, x, weight, next, 1e-5);
     return {rms_norm(x, weight, 1e-5),
-            rms_norm(x, weight, 1e-5, scales[2]),
-            rms_norm(x, weight, 1e-5, {scales, of_row}),
+            rms_norm(x, weight, 1e-5, scale),
             rms_norm_one_plus(x, weight, 1e-5),
             add_norm(residual, x, {weight, {}}, 1e-5),
-            add_norm(residual, x, {weight, gates[0]}, 1e-5),
+            add_norm(residual, x, {weight, gate}, 1e-5),
             gated.sum,
             gated.norm,
-            one.sum,
-            one.norm,
             bare.sum,
             bare.norm,
             gemma.sum,
@@ -147,10 +125,10 @@ TEST(AddThenNorm, FusedAndApartGiveTheSameBitsOnAGpu) {
   TRIREME_NEEDS_GPU();
   Operands o(1501, 3840, at::kBFloat16);
   o.to(at::kCUDA);
-  const SumAndNorm both = add_then_norm(o.residual, o.x, {o.weight, o.gates[1]}, {o.next, o.scales[1]}, 1e-5);
-  const at::Tensor sum = add_norm(o.residual, o.x, {o.weight, o.gates[1]}, 1e-5);
+  const SumAndNorm both = add_then_norm(o.residual, o.x, {o.weight, o.gate}, {o.next, o.scale}, 1e-5);
+  const at::Tensor sum = add_norm(o.residual, o.x, {o.weight, o.gate}, 1e-5);
   EXPECT_TRUE(at::equal(both.sum, sum));
-  EXPECT_TRUE(at::equal(both.norm, rms_norm(sum, o.next, 1e-5, o.scales[1])));
+  EXPECT_TRUE(at::equal(both.norm, rms_norm(sum, o.next, 1e-5, o.scale)));
 }
 
 }  // namespace

@@ -42,14 +42,14 @@ struct Loaded {
     at::Tensor image = transformer.embed_image(latents.to(dtype), {grid});
     at::Tensor caption = transformer.embed_caption(features.to(dtype), grid);
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.refiners); ++i) {
-      image = transformer.noise_refiner(i, image, rope.image, adaln);
+      image = transformer.noise_refiner(i, image, rope.image, adaln, {grid});
       caption = transformer.context_refiner(i, caption, rope.caption);
     }
     check("image_refined", image);
     check("caption_refined", caption);
     at::Tensor hidden = at::cat({image, caption});
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.layers); ++i) {
-      hidden = transformer.layer(i, hidden, rope.all, adaln);
+      hidden = transformer.layer(i, hidden, rope.all, adaln, {grid});
       if (i == 0) check("layer_first", hidden);
     }
     check("layer_last", hidden);

@@ -19,7 +19,7 @@ DitBlockNames names(bool fused) {
   return names;
 }
 
-/// A block with random weights and what it is called with: two pictures of 7 and 5 tokens.
+/// A block with random weights and what it is called with: 12 tokens.
 struct Case {
   explicit Case(LayerPart part = LayerPart::whole, bool in_pairs = false) {
     config.dim = 48, config.heads = 3, config.kv_heads = 1, config.head_dim = 16;
@@ -29,7 +29,7 @@ struct Case {
     make_dummy_weights(wanted, at::kFloat, at::kCPU);
     if (in_pairs) put_in_pairs(wanted, at::kCPU);
     at::manual_seed(3);
-    x = at::randn({12, 48}), condition = at::randn({2, 8}) * 20;
+    x = at::randn({12, 48}), condition = at::randn({1, 8}) * 20;
     const at::Tensor angle = at::randn({12, 8});
     rope = {angle.cos(), angle.sin()};
   }
@@ -42,34 +42,34 @@ struct Case {
 
 TEST(DitBlock, TakesSeveralPicturesAsEachAlone) {
   const Case c;
-  const Pictures pictures{{7, 5}, at::tensor({0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1}, at::kInt)};
-  const at::Tensor together = c.block(c.x, c.rope, c.condition, c.config, LayerPart::whole, &pictures);
-  for (const std::int64_t picture : {0, 1}) {
-    const std::int64_t first = picture * 7, rows = pictures.rows[static_cast<std::size_t>(picture)];
+  const Pictures pictures{4, 4, 3, 1};
+  const at::Tensor together = c.block(c.x, c.rope, c.condition, c.config, LayerPart::whole, pictures);
+  std::int64_t first = 0;
+  for (const std::int64_t rows : pictures) {
     const RopeTable rope{c.rope.cos.narrow(0, first, rows), c.rope.sin.narrow(0, first, rows)};
-    const at::Tensor alone = c.block(c.x.narrow(0, first, rows), rope, c.condition.narrow(0, picture, 1), c.config);
+    const at::Tensor alone = c.block(c.x.narrow(0, first, rows), rope, c.condition, c.config);
     // Products of more rows may be summed in another order.
     EXPECT_LT((together.narrow(0, first, rows) - alone).abs().max().item<float>(), 1e-5f);
+    first += rows;
   }
 }
 
 TEST(DitBlock, HalvesOfACutBlockGiveTheBitsOfTheWhole) {
   const Case whole, first(LayerPart::attention), second(LayerPart::feed_forward);
-  const at::Tensor one = whole.condition.narrow(0, 0, 1);
-  const at::Tensor middle = first.block(whole.x, whole.rope, one, whole.config, LayerPart::attention);
-  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, one, whole.config, LayerPart::feed_forward),
-                        whole.block(whole.x, whole.rope, one, whole.config)));
+  const at::Tensor middle = first.block(whole.x, whole.rope, whole.condition, whole.config, LayerPart::attention);
+  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, whole.condition, whole.config, LayerPart::feed_forward),
+                        whole.block(whole.x, whole.rope, whole.condition, whole.config)));
 }
 
 TEST(DitBlock, IsTheSameWithItsGateInPairs) {
   const Case stacked, whole(LayerPart::whole, /*in_pairs=*/true), first(LayerPart::attention, true),
       second(LayerPart::feed_forward, true);
-  const at::Tensor one = stacked.condition.narrow(0, 0, 1);
-  const at::Tensor out = whole.block(whole.x, whole.rope, one, whole.config);
+  const at::Tensor out = whole.block(whole.x, whole.rope, whole.condition, whole.config);
   // A product's columns may be summed in another order.
-  EXPECT_LT((out - stacked.block(stacked.x, stacked.rope, one, stacked.config)).abs().max().item<float>(), 1e-5f);
-  const at::Tensor middle = first.block(whole.x, whole.rope, one, whole.config, LayerPart::attention);
-  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, one, whole.config, LayerPart::feed_forward), out));
+  EXPECT_LT((out - stacked.block(stacked.x, stacked.rope, whole.condition, stacked.config)).abs().max().item<float>(),
+            1e-5f);
+  const at::Tensor middle = first.block(whole.x, whole.rope, whole.condition, whole.config, LayerPart::attention);
+  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, whole.condition, whole.config, LayerPart::feed_forward), out));
 }
 
 }  // namespace

@@ -31,9 +31,8 @@ struct Half {
   std::vector<Caption> captions;  // of each picture
   Grids grids;
   nn::RopeTable image_rope, all_rope;  // of all pictures
-  std::optional<nn::Pictures> image_rows, all_rows;
-  at::Tensor caption;    // refined caption tokens of all pictures: no pass changes them
-  bool graphed = false;  // the forward under way is one replay
+  at::Tensor caption;                  // refined caption tokens of all pictures: no pass changes them
+  bool graphed = false;                // the forward under way is one replay
 };
 
 class ZImageSession final : public Session {

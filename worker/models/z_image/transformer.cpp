@@ -20,10 +20,12 @@ at::Tensor pad_rows(const at::Tensor& rows, const at::Tensor& pad_token, std::in
   return at::cat({rows, pad_token.expand({total - rows.size(0), rows.size(1)})});
 }
 
-/// One row a picture, as a block takes it.
-at::Tensor of_each(const at::Tensor& adaln, const nn::Pictures* pictures) {
-  return pictures == nullptr ? adaln
-                             : adaln.expand({static_cast<std::int64_t>(pictures->rows.size()), -1}).contiguous();
+/// Of the image tokens alone or of all; empty for one picture.
+nn::Pictures rows_of(const Grids& grids, bool with_captions) {
+  if (grids.size() == 1) return {};
+  nn::Pictures rows;
+  for (const TokenGrid& grid : grids) rows.push_back(grid.padded_image() + (with_captions ? grid.padded_caption() : 0));
+  return rows;
 }
 
 nn::DitBlockConfig block_config(const TransformerConfig& config) {
@@ -131,26 +133,14 @@ at::Tensor Transformer::join(const at::Tensor& images, const at::Tensor& caption
   return at::cat(pieces);
 }
 
-std::optional<nn::Pictures> Transformer::pictures(const Grids& grids, bool with_captions, at::Device device) const {
-  if (grids.size() == 1) return std::nullopt;
-  nn::Pictures pictures;
-  std::vector<at::Tensor> of_row;
-  for (std::size_t i = 0; i < grids.size(); ++i) {
-    pictures.rows.push_back(grids[i].padded_image() + (with_captions ? grids[i].padded_caption() : 0));
-    of_row.push_back(at::full({pictures.rows.back()}, static_cast<std::int64_t>(i), at::kInt));
-  }
-  pictures.of_row = nn::upload(at::cat(of_row), device);
-  return pictures;
-}
-
 at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGrid& grid) const {
   const at::Tensor normed = kernels::rms_norm(features, caption_norm_, config_.norm_eps);
   return pad_rows(caption_embedder_(normed), cap_pad_token_, grid.padded_caption());
 }
 
 at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                                      const at::Tensor& adaln, const nn::Pictures* pictures) const {
-  return noise_refiner_[i](x, rope, of_each(adaln, pictures), block_, LayerPart::whole, pictures);
+                                      const at::Tensor& adaln, const Grids& grids) const {
+  return noise_refiner_[i](x, rope, adaln, block_, LayerPart::whole, rows_of(grids, /*with_captions=*/false));
 }
 
 at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const {
@@ -158,19 +148,19 @@ at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, cons
 }
 
 at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                              LayerPart part, const nn::Pictures* pictures) const {
-  return layers_[i](x, rope, of_each(adaln, pictures), block_, part, pictures);
+                              const Grids& grids, LayerPart part) const {
+  return layers_[i](x, rope, adaln, block_, part, rows_of(grids, /*with_captions=*/true));
 }
 
 at::Tensor Transformer::forward(const Inputs& inputs, const Grids& grids, at::ScalarType dtype) const {
   const at::Tensor adaln = embed_time(inputs.time_features);
   at::Tensor hidden = embed_image(inputs.latents.to(dtype), grids);
   for (std::size_t i = 0; i < noise_refiner_.size(); ++i) {
-    hidden = noise_refiner(i, hidden, inputs.image, adaln, inputs.image_rows);
+    hidden = noise_refiner(i, hidden, inputs.image, adaln, grids);
   }
   hidden = join(hidden, inputs.caption, grids);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    hidden = layer(i, hidden, inputs.all, adaln, LayerPart::whole, inputs.all_rows);
+    hidden = layer(i, hidden, inputs.all, adaln, grids);
   }
   return velocity(hidden, adaln, grids).to(at::kFloat);
 }

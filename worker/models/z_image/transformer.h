@@ -58,24 +58,21 @@ class Transformer {
   /// Image tokens [padded_image of all, dim] and captions [padded_caption of all, dim] -> each picture's image tokens
   /// followed by its caption's.
   at::Tensor join(const at::Tensor& images, const at::Tensor& captions, const Grids& grids) const;
-  /// Whose rows are whose, of the image tokens alone or of all; none for one picture.
-  std::optional<nn::Pictures> pictures(const Grids& grids, bool with_captions, at::Device device) const;
 
   // Blocks: x [tokens, dim] -> the same. `noise_refiner` takes image tokens, `context_refiner` caption tokens, `layer`
   // image tokens followed by caption tokens. `adaln` is the same for all pictures.
   at::Tensor noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                           const nn::Pictures* pictures = nullptr) const;
+                           const Grids& grids) const;
   at::Tensor context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const;
   at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                   LayerPart part = LayerPart::whole, const nn::Pictures* pictures = nullptr) const;
+                   const Grids& grids, LayerPart part = LayerPart::whole) const;
 
   /// Everything of one forward of a model that is not cut, and nothing else.
   struct Inputs {
     at::Tensor latents;        // [channels, 2 * height, 2 * width] float32, of several pictures [pictures, ...]
     at::Tensor time_features;  // [1, 256]
     at::Tensor caption;        // [padded_caption, dim], refined
-    nn::RopeTable image, all;
-    const nn::Pictures *image_rows = nullptr, *all_rows = nullptr;
+    nn::RopeTable image, all;  // of all pictures
   };
   /// -> float32, shaped like the latents. In `dtype`.
   at::Tensor forward(const Inputs& inputs, const Grids& grids, at::ScalarType dtype) const;

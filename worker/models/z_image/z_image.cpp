@@ -25,8 +25,6 @@ ZImageSession& cast(Session& session) { return static_cast<ZImageSession&>(sessi
 /// Up to here a GPU may wait for launches; above, a graph's memory would be large and win nothing.
 constexpr std::int64_t kGraphTokens = 1600;  // of a picture: 640 x 640 pixels
 
-const nn::Pictures* pointer(const std::optional<nn::Pictures>& pictures) { return pictures ? &*pictures : nullptr; }
-
 std::string forward_key(const Grids& grids) {
   std::string key =
       "a forward of " + std::to_string(grids[0].width) + "x" + std::to_string(grids[0].height) + " tokens with";
@@ -152,8 +150,6 @@ void ZImage::begin_half(ZImageSession& session, Half& half, std::string Item::*p
   }
   half.image_rope = nn::upload(ropes->image, device_);
   half.all_rope = nn::upload(ropes->all, device_);
-  half.image_rows = transformer_.pictures(half.grids, /*with_captions=*/false, device_);
-  half.all_rows = transformer_.pictures(half.grids, /*with_captions=*/true, device_);
 }
 
 std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
@@ -198,18 +194,13 @@ const at::Tensor& ZImage::adaln(ZImageSession& s) const {
 
 Slice ZImage::replayed_forward(ZImageSession& s, int which, const std::string& key) {
   Half& part = s.parts[static_cast<std::size_t>(which)];
-  const bool several = s.count() > 1;
-  const auto body = [this, several, grids = part.grids, image = part.image_rows,
-                     all = part.all_rows](const std::vector<at::Tensor>& in) mutable {
-    if (several) image->of_row = in[7], all->of_row = in[8];
-    return transformer_.forward({in[0], in[1], in[2], {in[3], in[4]}, {in[5], in[6]}, pointer(image), pointer(all)},
-                                grids, dtype_);
+  const auto body = [this, grids = part.grids](const std::vector<at::Tensor>& in) {
+    return transformer_.forward({in[0], in[1], in[2], {in[3], in[4]}, {in[5], in[6]}}, grids, dtype_);
   };
-  return {Phase::denoise, [this, &s, &part, which, key, body, several] {
+  return {Phase::denoise, [this, &s, &part, which, key, body] {
             const nn::RopeTable &image = part.image_rope, &all = part.all_rope;
-            std::vector<at::Tensor> inputs{
+            const std::vector<at::Tensor> inputs{
                 s.state, s.time_features.narrow(0, s.pass, 1), part.caption, image.cos, image.sin, all.cos, all.sin};
-            if (several) inputs.insert(inputs.end(), {part.image_rows->of_row, part.all_rows->of_row});
             s.predictions[static_cast<std::size_t>(which)] = step_graphs_.run(key, inputs, body);
           }};
 }
@@ -223,8 +214,8 @@ void ZImage::enter(Session& session, int half, Slices& slices) {
       {Phase::denoise, [this, &s, &part] { s.hidden = transformer_.embed_image(s.state.to(dtype_), part.grids); }});
   for (int i = 0; i < refiners(); ++i) {
     const auto run = [this, &s, &part, i] {
-      s.hidden = transformer_.noise_refiner(static_cast<std::size_t>(i), s.hidden, part.image_rope, adaln(s),
-                                            pointer(part.image_rows));
+      s.hidden =
+          transformer_.noise_refiner(static_cast<std::size_t>(i), s.hidden, part.image_rope, adaln(s), part.grids);
     };
     slices.push_back(streamed(layer_weights_, refiner_key(i), {Phase::denoise, run}));
   }
@@ -240,8 +231,8 @@ void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
   if (part.graphed) return;
   for (int i = range.first; i < range.last; ++i) {
     const auto run = [this, &s, &part, i, layer_part = range.part(i)] {
-      s.hidden = transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.all_rope, adaln(s), layer_part,
-                                    pointer(part.all_rows));
+      s.hidden =
+          transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.all_rope, adaln(s), part.grids, layer_part);
     };
     slices.push_back(streamed(layer_weights_, i, {Phase::denoise, run}));
   }
