@@ -6,7 +6,7 @@
 Each picture's PNG is saved in the loop, as users do; a row is of medians behind the warm-up, and s/image of the whole
 loop behind it. compiled: the blocks of the transformer and the decoder of the VAE, the best seen. --scale: images a GPU, each rank
 makes its share one after the other, rank 0 gathers all and writes the files, as in the accelerate examples.
---newbie times one forward of a transformer of NewBie-image's shape. Needs diffusers 0.42.1 and transformers.
+--forwards times transformers alone. Needs diffusers 0.42.1 and transformers.
 """
 import argparse
 import json
@@ -245,29 +245,59 @@ def scale_rows(args, device, dtype):
         say(args, f"| diffusers, {args.how} | {world} | {args.scale * world} | {rate:.4f} | {sum(alone):.4f} | {rate / sum(alone):.3f} |")
 
 
-def newbie_rows(args, device, dtype):
+def z_image_forward(args, size, device, dtype):
+    """As the pipeline calls it: one picture, a caption of 120 tokens. Gives the model, its blocks and the call."""
+    read = lambda name: {k: v for k, v in json.loads((pathlib.Path(args.shapes) / name).read_text()).items() if not k.startswith("_")}
+    config = read("transformer/config.json") | ({"n_layers": args.layers} if args.layers else {})
+    model = build(lambda: ZImageTransformer2DModel(**config), device, dtype)
+    latents = [torch.randn(16, 1, size // 8, size // 8, device=device, dtype=dtype)]
+    caption, time = [torch.randn(120, config["cap_feat_dim"], device=device, dtype=dtype)], torch.tensor([0.3], device=device)
+    return [*model.noise_refiner, *model.context_refiner, *model.layers], lambda: model(latents, time, caption, return_dict=False)
+
+
+def newbie_forward(args, size, device, dtype):
     """NewBie-image is no diffusers model: Lumina2's transformer at its sizes has the same products and attention."""
-    make = lambda: Lumina2Transformer2DModel(hidden_size=2304, num_layers=args.newbie_layers, num_attention_heads=24, num_kv_heads=8, cap_feat_dim=2560,
+    make = lambda: Lumina2Transformer2DModel(hidden_size=2304, num_layers=args.layers or 36, num_attention_heads=24, num_kv_heads=8, cap_feat_dim=2560,
                                              axes_lens=(1024, 512, 512))
-    model, clock = build(make, device, dtype), Clock(device)
+    model = build(make, device, dtype)
     rope = model.rope_embedder  # its tables are made when it is
     model.rope_embedder = type(rope)(theta=10000, axes_dim=rope.axes_dim, axes_lens=rope.axes_lens, patch_size=rope.patch_size)
-    latents = torch.randn(1, 16, args.newbie // 8, args.newbie // 8, device=device, dtype=dtype)
+    latents = torch.randn(1, 16, size // 8, size // 8, device=device, dtype=dtype)
     caption, mask = torch.randn(1, 256, 2560, device=device, dtype=dtype), torch.ones(1, 256, device=device, dtype=torch.bool)
-    for how in args.how.split(","):
-        if how == "compiled":
-            for block in [*model.noise_refiner, *model.context_refiner, *model.layers]:
-                block.compile()
-        times = []
+    time = torch.tensor([0.5], device=device)
+    return [*model.noise_refiner, *model.context_refiner, *model.layers], lambda: model(latents, time, caption, mask, return_dict=False)
+
+
+def forward_rows(args, device, dtype):
+    """Forwards back to back on a card that is hot: behind --warm seconds of them."""
+    clock, draw = Clock(device), Draw(device.index or 0)
+    say(args, "| forward | diffusers | ms | MHz | W |\n|---|---|---:|---:|---:|")
+    for network in args.forwards.split(","):
+        kind, size = network.rsplit("_", 1)
         with torch.no_grad():
-            for _ in range(args.warm_up + args.forwards):
-                begin = clock.now()
-                model(latents, torch.tensor([0.5], device=device), caption, mask, return_dict=False)
-                times.append((begin, clock.now()))
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        ms = 1e3 * statistics.median(clock.seconds(*t) for t in times[args.warm_up:])
-        say(args, f"| NewBie-shaped forward, diffusers, {how} | 1 | {args.newbie}x{args.newbie} | 1 | | {ms:.2f} | | | | | | | | |")
+            blocks, forward = {"z_image": z_image_forward, "newbie": newbie_forward}[kind](args, int(size), device, dtype)
+            for how in args.how.split(","):
+                if how == "compiled":
+                    for block in blocks:
+                        block.compile()
+                forward()
+                since, times = time.perf_counter(), []
+                while time.perf_counter() < since + args.warm:
+                    forward()
+                    if device.type == "cuda":
+                        torch.cuda.synchronize()
+                since = time.perf_counter()
+                for _ in range(args.repeats):
+                    begin = clock.now()
+                    forward()
+                    times.append((begin, clock.now()))
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
+                ms = 1e3 * statistics.median(clock.seconds(*t) for t in times)
+                mhz, watts = draw.means(since)
+                say(args, f"| {network} | {how} | {ms:.2f} | {cell(mhz)} | {cell(watts)} |")
+        del blocks, forward
+    draw.stop()
 
 
 def say(args, line):
@@ -287,9 +317,10 @@ def main():
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--warm-up", type=int, default=2, help="units that do not count, at least; as many as count")
     parser.add_argument("--scale", type=int, default=0, help="images a GPU, under torchrun")
-    parser.add_argument("--newbie", type=int, default=0, help="size of the picture of a NewBie-shaped forward")
-    parser.add_argument("--newbie-layers", type=int, default=36)
-    parser.add_argument("--forwards", type=int, default=40)
+    parser.add_argument("--forwards", default="", help="z_image_1024,newbie_1024: transformers alone, by the width of the picture")
+    parser.add_argument("--layers", type=int, default=0, help="of those, to try it out")
+    parser.add_argument("--warm", type=float, default=2, help="seconds before forwards count")
+    parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--shapes", default=str(BENCH / "shapes/z_image_turbo"))
     parser.add_argument("--prompts", default=str(BENCH / "prompts/pictures.txt"))
     parser.add_argument("--append", help="a file that the rows are appended to")
@@ -305,8 +336,8 @@ def main():
         dist.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
         scale_rows(args, device, dtype)
         dist.destroy_process_group()
-    elif args.newbie:
-        newbie_rows(args, device, dtype)
+    elif args.forwards:
+        forward_rows(args, device, dtype)
     else:
         picture_rows(args, device, dtype)
 
