@@ -54,7 +54,7 @@ at::Tensor add_biased_(const Biased& a, const Biased& b) {
 
 at::Tensor fold_doubling(const at::Tensor& weight) {
   require(weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3, "only 3x3 kernels are folded");
-  /// Two of three, by dimension: of an even row (0) the first apart, of an odd one (1) the last.
+  // Two of three: an even row or column of the doubled picture sees the first apart, an odd one the last.
   const auto fold = [](const at::Tensor& three, std::int64_t dim, int odd) {
     const auto part = [&](std::int64_t i) { return three.narrow(dim, i, 1); };
     return odd == 0 ? at::cat({part(0), part(1) + part(2)}, dim) : at::cat({part(0) + part(1), part(2)}, dim);

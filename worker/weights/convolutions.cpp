@@ -8,6 +8,7 @@
 namespace trireme {
 namespace {
 
+/// Where it lies.
 void put_channels_last(at::Tensor& kernel) {
   const at::Tensor last = kernel.permute({0, 2, 3, 1}), place = kernel.view(last.sizes());
   place.copy_(last.contiguous());
