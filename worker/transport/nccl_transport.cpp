@@ -41,7 +41,7 @@ std::size_t taken(std::size_t free_before, std::size_t free_after) {
 }  // namespace
 
 NcclTransport::NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device, Use use)
-    : control_(std::move(control)), device_(device), stream_(stream_for(use, device)), copies_(device) {
+    : OverMpi(std::move(control)), device_(device), stream_(stream_for(use, device)), copies_(device) {
   const c10::cuda::CUDAGuard guard(device_.index());
   const std::size_t free_before = device::memory(device_).free;
   const bool replica = use == Use::replica;

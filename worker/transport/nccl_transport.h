@@ -14,28 +14,23 @@
 
 #include "worker/device.h"
 #include "worker/transport/local_copies.h"
-#include "worker/transport/mpi_transport.h"
 #include "worker/transport/nccl_communicator.h"
-#include "worker/transport/transport.h"
+#include "worker/transport/over_mpi.h"
 
 namespace trireme {
 
-class NcclTransport final : public Transport {
+class NcclTransport final : public OverMpi {
  public:
   enum class Use { exchange, replica };
   /// `device`: this rank's own GPU. The communicator joins the ranks of `control`.
   NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device, Use use = Use::exchange);
   ~NcclTransport() override;
 
-  int rank() const override { return control_->rank(); }
-  int size() const override { return control_->size(); }
   const char* carrier() const override { return "nccl"; }
   at::Device device() const override { return device_; }
   std::size_t carrier_memory() const override { return memory_; }
   Traffic traffic() const override;
 
-  void send(int to, Bytes body) override { control_->send(to, std::move(body)); }
-  std::optional<Message> receive() override { return control_->receive(); }
   bool flushed() override;
 
   TransferId start(std::vector<Half> group) override;
@@ -43,12 +38,7 @@ class NcclTransport final : public Transport {
   bool follow(TransferId id) override;
   void progress() override;
 
-  void barrier() override { control_->barrier(); }
-  std::uint64_t scatter(std::span<const std::uint64_t> values, int root) override {
-    return control_->scatter(values, root);
-  }
-  std::vector<Bytes> gather(const Bytes& mine, int root) override { return control_->gather(mine, root); }
-  Bytes broadcast(Bytes bytes, int root) override { return control_->broadcast(std::move(bytes), root); }
+  using OverMpi::broadcast;
   TransferId broadcast(at::Tensor data, int root) override;
   void warm_up(std::size_t bytes, Pattern pattern) override;
 
@@ -64,7 +54,6 @@ class NcclTransport final : public Transport {
   void launch(const Operation& operation);
   void advance();
 
-  std::unique_ptr<MpiTransport> control_;
   at::Device device_;
   c10::cuda::CUDAStream stream_;
   std::size_t memory_ = 0;

@@ -13,11 +13,11 @@ auto find(Operations& operations, TransferId id) {
 
 }  // namespace
 
-StagedTransport::StagedTransport(std::unique_ptr<MpiTransport> host, at::Device device)
-    : host_(std::move(host)), device_(device), copies_(device) {}
+StagedTransport::StagedTransport(std::unique_ptr<MpiTransport> control, at::Device device)
+    : OverMpi(std::move(control)), device_(device), copies_(device) {}
 
 Traffic StagedTransport::traffic() const {
-  Traffic all = host_->traffic();
+  Traffic all = control_->traffic();
   return all += own_;
 }
 
@@ -73,12 +73,12 @@ void StagedTransport::advance() {
   while (!copying_.empty() && copying_.front().copied.done()) {
     Operation operation = std::move(copying_.front());
     copying_.pop_front();
-    operation.carried = operation.is_broadcast ? host_->broadcast(operation.halves[0].data, operation.halves[0].peer)
-                                               : host_->start(std::exchange(operation.halves, {}));
+    operation.carried = operation.is_broadcast ? control_->broadcast(operation.halves[0].data, operation.halves[0].peer)
+                                               : control_->start(std::exchange(operation.halves, {}));
     carrying_.push_back(std::move(operation));
   }
   for (auto operation = carrying_.begin(); operation != carrying_.end();) {
-    if (!host_->done(operation->carried)) {
+    if (!control_->done(operation->carried)) {
       ++operation;
       continue;
     }
@@ -92,11 +92,11 @@ void StagedTransport::advance() {
 
 bool StagedTransport::flushed() {
   advance();
-  return copying_.empty() && host_->flushed();
+  return copying_.empty() && control_->flushed();
 }
 
 void StagedTransport::progress() {
-  host_->progress();
+  control_->progress();
   copies_.progress();
   advance();
 }

@@ -11,24 +11,19 @@
 
 #include "worker/device.h"
 #include "worker/transport/local_copies.h"
-#include "worker/transport/mpi_transport.h"
-#include "worker/transport/transport.h"
+#include "worker/transport/over_mpi.h"
 
 namespace trireme {
 
-class StagedTransport final : public Transport {
+class StagedTransport final : public OverMpi {
  public:
-  /// Joins the ranks of `host`. `device`: where this rank's tensors are.
-  StagedTransport(std::unique_ptr<MpiTransport> host, at::Device device);
+  /// Joins the ranks of `control`. `device`: where this rank's tensors are.
+  StagedTransport(std::unique_ptr<MpiTransport> control, at::Device device);
 
-  int rank() const override { return host_->rank(); }
-  int size() const override { return host_->size(); }
-  const char* carrier() const override { return host_->carrier(); }
+  const char* carrier() const override { return control_->carrier(); }
   at::Device device() const override { return device_; }
   Traffic traffic() const override;
 
-  void send(int to, Bytes body) override { host_->send(to, std::move(body)); }
-  std::optional<Message> receive() override { return host_->receive(); }
   bool flushed() override;
 
   TransferId start(std::vector<Half> group) override;
@@ -36,14 +31,9 @@ class StagedTransport final : public Transport {
   bool follow(TransferId id) override;
   void progress() override;
 
-  void barrier() override { host_->barrier(); }
-  std::uint64_t scatter(std::span<const std::uint64_t> values, int root) override {
-    return host_->scatter(values, root);
-  }
-  std::vector<Bytes> gather(const Bytes& mine, int root) override { return host_->gather(mine, root); }
-  Bytes broadcast(Bytes bytes, int root) override { return host_->broadcast(std::move(bytes), root); }
+  using OverMpi::broadcast;
   TransferId broadcast(at::Tensor data, int root) override;
-  void warm_up(std::size_t bytes, Pattern pattern) override { host_->warm_up(bytes, pattern); }
+  void warm_up(std::size_t bytes, Pattern pattern) override { control_->warm_up(bytes, pattern); }
 
  private:
   struct Arrival {
@@ -61,7 +51,6 @@ class StagedTransport final : public Transport {
   TransferId enqueue(Operation operation);
   void advance();
 
-  std::unique_ptr<MpiTransport> host_;
   at::Device device_;
   LocalCopies copies_;
   std::deque<Operation> copying_, carrying_, landing_;

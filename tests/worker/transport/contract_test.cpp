@@ -29,8 +29,8 @@ TEST(MpiTransport, RefusesAShorterMessageAndNamesItsSender) {
   if (transport.rank() < 2) {
     const bool sends = transport.rank() == 0;
     const at::Tensor data = at::zeros({sends ? 50 : 100}, at::TensorOptions(at::kByte).device(transport.device()));
-    const TransferId id = transport.start({{sends ? 1 : 0, sends ? Direction::send : Direction::receive, data}});
     try {
+      const TransferId id = transport.start({{sends ? 1 : 0, sends ? Direction::send : Direction::receive, data}});
       while (!transport.done(id)) std::this_thread::yield();
       EXPECT_TRUE(sends);
     } catch (const Error& error) {
