@@ -94,7 +94,10 @@ at::Tensor DecoderLayer::attend(const at::Tensor& x, const DecoderConfig& config
   options.causal = true;
   options.any_length = true;
   if (windowed) options.mask = pass.window_mask;
-  return o_proj_(attention(q, k, v, options));
+  const auto apart = [&](const at::Tensor& t) {
+    return pass.sequences == 1 ? t : t.unflatten(0, {pass.sequences, x.size(0) / pass.sequences});
+  };
+  return o_proj_(attention(apart(q), apart(k), apart(v), options));
 }
 
 at::Tensor DecoderLayer::activate(const at::Tensor& gate_up, const DecoderConfig& config) const {

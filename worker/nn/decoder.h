@@ -1,7 +1,7 @@
 #pragma once
 // A decoder-only transformer for text: embeddings, layers, final norm. What tells one model from another is
-// DecoderConfig. A pass takes one whole sequence, without padding, and may leave its keys and values in a cache; a step
-// takes one new token of each sequence of a cache. Positions come from the caller.
+// DecoderConfig. A pass takes one whole sequence, without padding, and may leave its keys and values in a cache, or
+// several of one length; a step takes one new token of each sequence of a cache. Positions come from the caller.
 
 #include <ATen/core/Tensor.h>
 
@@ -32,7 +32,8 @@ struct DecoderPass {
   RopeTable rope, local_rope;
   at::Tensor window_mask;
   const KvCache* cache = nullptr;
-  std::int64_t sequence = 0;  // of the cache
+  std::int64_t sequence = 0;   // of the cache
+  std::int64_t sequences = 1;  // of one length, one behind the other: without cache and windows
 };
 
 /// One new token of each sequence of a cache. All on the device: a step needs nothing of the host.
@@ -45,7 +46,7 @@ struct DecoderStep {
 class DecoderLayer {
  public:
   void want(Parameters& parameters, const std::string& prefix, const DecoderConfig& config, LayerPart part);
-  /// hidden [tokens, hidden] -> the same. `index`: of the layer.
+  /// hidden [tokens of all sequences, hidden] -> the same. `index`: of the layer.
   at::Tensor operator()(const at::Tensor& hidden, const DecoderConfig& config, const DecoderPass& pass,
                         std::size_t index, LayerPart part) const;
   /// hidden [sequences, hidden] -> the same.

@@ -43,7 +43,7 @@ struct Loaded {
     at::Tensor caption = transformer.embed_caption(features.to(dtype), grid);
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.refiners); ++i) {
       image = transformer.noise_refiner(i, image, rope.image, adaln, {grid});
-      caption = transformer.context_refiner(i, caption, rope.caption);
+      caption = transformer.context_refiner(i, caption, rope.caption, {grid});
     }
     check("image_refined", image);
     check("caption_refined", caption);

@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "common/errors.h"
 #include "tests/worker/golden.h"
@@ -21,46 +23,79 @@ ModelFiles files_of(const nlohmann::json& config) {
   return files;
 }
 
+/// A small decoder with the reference's weights, and what that made of some ids.
+struct Loaded {
+  Loaded(const std::string& family, at::ScalarType dtype, at::Device device = at::kCPU)
+      : golden(test::read_tensors(test::golden_folder() / ("decoder_" + family + ".safetensors"))),
+        files(files_of(test::read_json(test::golden_folder() / ("decoder_" + family + ".json")))),
+        config(decoder_config(PartConfig(files, "text_encoder"), "")),
+        decoder(config, config.layers),
+        ids(golden.at("ids").to(device)) {
+    Parameters parameters;
+    decoder.want(parameters, "", /*final_norm=*/true);
+    test::fill(parameters, golden, dtype);
+    for (const Parameters::Want& want : parameters.wants()) *want.slot = want.slot->to(device);
+  }
+  const at::Tensor& expected(std::size_t layer) const { return golden.at("hidden_" + std::to_string(layer)); }
+  /// Of sequences of one length, one behind the other.
+  at::Tensor run(const at::Tensor& all, std::int64_t sequences) const {
+    const at::Tensor positions = at::arange(all.size(0) / sequences, at::kLong).repeat({sequences});
+    DecoderPass pass = decoder.begin(positions, all.device());
+    pass.sequences = sequences;
+    at::Tensor hidden = decoder.embed(all);
+    for (std::size_t i = 0; i < decoder.layer_count(); ++i) hidden = decoder.layer(i, hidden, pass);
+    return hidden;
+  }
+
+  std::map<std::string, at::Tensor> golden;
+  ModelFiles files;
+  DecoderConfig config;
+  Decoder decoder;
+  at::Tensor ids;
+};
+
 class DecoderGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(DecoderGolden, EveryLayerAgreesWithTransformers) {
-  const std::string name = std::string("decoder_") + GetParam();
-  const auto golden = test::read_tensors(test::golden_folder() / (name + ".safetensors"));
-  const ModelFiles files = files_of(test::read_json(test::golden_folder() / (name + ".json")));
-  const DecoderConfig config = decoder_config(PartConfig(files, "text_encoder"), "");
-  Decoder decoder(config, config.layers);
-  Parameters parameters;
-  decoder.want(parameters, "", /*final_norm=*/true);
-  test::fill(parameters, golden, at::kFloat);
-
-  const at::Tensor ids = golden.at("ids");
-  const DecoderPass pass = decoder.begin(at::arange(ids.size(0), at::kLong), at::kCPU);
-  at::Tensor hidden = decoder.embed(ids);
+  const Loaded loaded(GetParam(), at::kFloat);
+  const Decoder& decoder = loaded.decoder;
+  const DecoderPass pass = decoder.begin(at::arange(loaded.ids.size(0), at::kLong), at::kCPU);
+  at::Tensor hidden = decoder.embed(loaded.ids);
   for (std::size_t i = 0; i < decoder.layer_count(); ++i) {
-    EXPECT_LE(test::relative_error(hidden, golden.at("hidden_" + std::to_string(i))), kTolerance)
-        << "before layer " << i;
+    EXPECT_LE(test::relative_error(hidden, loaded.expected(i)), kTolerance) << "before layer " << i;
     hidden = decoder.layer(i, hidden, pass);
   }
-  const at::Tensor last = golden.at("hidden_" + std::to_string(decoder.layer_count()));
-  EXPECT_LE(test::relative_error(decoder.final_norm(hidden), last), kTolerance);
+  EXPECT_LE(test::relative_error(decoder.final_norm(hidden), loaded.expected(decoder.layer_count())), kTolerance);
 }
 
 TEST_P(DecoderGolden, RunsInBfloat16CloseToTheReference) {
-  const std::string name = std::string("decoder_") + GetParam();
-  const auto golden = test::read_tensors(test::golden_folder() / (name + ".safetensors"));
-  const ModelFiles files = files_of(test::read_json(test::golden_folder() / (name + ".json")));
-  const DecoderConfig config = decoder_config(PartConfig(files, "text_encoder"), "");
-  Decoder decoder(config, config.layers);
-  Parameters parameters;
-  decoder.want(parameters, "", /*final_norm=*/true);
-  test::fill(parameters, golden, at::kBFloat16);
-  const at::Tensor ids = golden.at("ids");
-  const DecoderPass pass = decoder.begin(at::arange(ids.size(0), at::kLong), at::kCPU);
-  at::Tensor hidden = decoder.embed(ids);
-  for (std::size_t i = 0; i < decoder.layer_count(); ++i) hidden = decoder.layer(i, hidden, pass);
+  const Loaded loaded(GetParam(), at::kBFloat16);
+  const at::Tensor hidden = loaded.run(loaded.ids, 1);
   EXPECT_EQ(hidden.scalar_type(), at::kBFloat16);
-  const at::Tensor last = golden.at("hidden_" + std::to_string(decoder.layer_count()));
-  EXPECT_LE(test::relative_error(decoder.final_norm(hidden), last), 0.04);  // three layers of 8-bit mantissas
+  const at::Tensor& last = loaded.expected(loaded.decoder.layer_count());
+  EXPECT_LE(test::relative_error(loaded.decoder.final_norm(hidden), last), 0.04);  // three layers of 8-bit mantissas
+}
+
+/// Three sequences in one pass, beside each in a pass of its own.
+void expect_sequences_apart(const Loaded& loaded, double tolerance) {
+  const std::vector<at::Tensor> each = {loaded.ids, loaded.ids.flip(0), loaded.ids.roll(1)};
+  const at::Tensor together = loaded.run(at::cat(each), 3);
+  const std::int64_t tokens = loaded.ids.size(0);
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    const at::Tensor part = together.narrow(0, static_cast<std::int64_t>(i) * tokens, tokens);
+    EXPECT_LE(test::relative_error(part.cpu(), loaded.run(each[i], 1).cpu()), tolerance) << i;
+  }
+}
+
+TEST(Decoder, ReadsSequencesOfOneLengthAsEachAlone) {
+  for (const char* family : {"qwen2", "qwen3", "llama"}) expect_sequences_apart(Loaded(family, at::kFloat), 1e-6);
+}
+
+TEST(Decoder, ReadsSequencesOfOneLengthAsEachAloneOnAGpu) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "no GPU: its kernels were not run";
+  for (const char* family : {"qwen2", "qwen3", "llama"}) {
+    expect_sequences_apart(Loaded(family, at::kBFloat16, at::Device(at::kCUDA, 0)), 0.02);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, DecoderGolden, testing::Values("qwen2", "qwen3", "llama", "gemma3"));

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "common/tokenizer/chat.h"
@@ -39,77 +41,91 @@ at::Tensor PromptEncoder::tokenize(const std::string& prompt) const {
   return encoder_.tokenize(z_image_prompt(prompt));
 }
 
-Caption PromptEncoder::begin(const TokenGrid& grid, const at::Tensor& ids) const {
+std::vector<Reading> PromptEncoder::begin(const Grids& grids, const std::vector<at::Tensor>& ids) const {
   // Causal attention: what stands behind the end changes nothing, and few lengths are left to capture.
-  const std::int64_t tokens = device_.is_cuda() ? grid.padded_caption() : ids.size(0);
-  Caption caption;
-  caption.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong), device_);
-  const at::Tensor padded = at::constant_pad_nd(ids, {0, tokens - ids.size(0)});
-  caption.ids = weights_.active() ? padded : nn::upload(padded, device_);
-  return caption;
+  const auto length = [&](std::size_t i) { return device_.is_cuda() ? grids[i].padded_caption() : ids[i].size(0); };
+  std::map<std::int64_t, std::vector<std::size_t>> by_length;
+  for (std::size_t i = 0; i < ids.size(); ++i) by_length[length(i)].push_back(i);
+  std::vector<Reading> readings;
+  for (const auto& [tokens, pictures] : by_length) {
+    const auto count = static_cast<std::int64_t>(pictures.size());
+    Reading reading;
+    reading.pictures = pictures;
+    reading.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong).repeat({count}), device_);
+    reading.encoding.sequences = count;
+    std::vector<at::Tensor> padded;
+    for (const std::size_t i : pictures) padded.push_back(at::constant_pad_nd(ids[i], {0, tokens - ids[i].size(0)}));
+    reading.ids = weights_.active() ? at::cat(padded) : nn::upload(at::cat(padded), device_);
+    readings.push_back(std::move(reading));
+  }
+  return readings;
 }
 
 void PromptEncoder::encode(ZImageSession& session, int which, bool keep_features, Slices& slices) {
   Half& half = session.parts[static_cast<std::size_t>(which)];
-  for (std::size_t i = 0; i < session.count(); ++i) {
-    half.captions[i].keep_features = keep_features;
-    read(half.captions[i], which, slices);
-    refine(half.captions[i], half.grids[i], which, slices);
-  }
-  slices.push_back({Phase::encode,
-                    [&half] {
-                      std::vector<at::Tensor> all;
-                      for (Caption& caption : half.captions) all.push_back(std::exchange(caption.tokens, {}));
-                      half.caption = all.size() == 1 ? all[0] : at::cat(all);
-                    },
-                    which});
+  for (Reading& reading : half.readings) read(reading, which, slices);
+  refine(half, which, keep_features, slices);
 }
 
-/// Ids to features, which may have rows more behind the end.
-void PromptEncoder::read(Caption& caption, int half, Slices& slices) {
+/// Ids to features, which may have rows more behind the end of each caption.
+void PromptEncoder::read(Reading& reading, int half, Slices& slices) {
   const nn::Decoder& decoder = encoder_.decoder();
-  const std::string key = "a prompt of " + std::to_string(caption.ids.size(0)) + " tokens";
-  const bool plain = !caption.encoding.local_rope.cos.defined();  // no layers with windows
-  if (plain && graphs_.wants(key)) return slices.push_back(replayed(caption, half, key));
-  const auto embed = [this, &caption, &decoder] { caption.features = nn::upload(decoder.embed(caption.ids), device_); };
+  const std::string key =
+      "captions: " + std::to_string(reading.pictures.size()) + ", tokens: " + std::to_string(reading.ids.size(0));
+  const bool plain = !reading.encoding.local_rope.cos.defined();  // no layers with windows
+  if (plain && graphs_.wants(key)) return slices.push_back(replayed(reading, half, key));
+  const auto embed = [this, &reading, &decoder] { reading.features = nn::upload(decoder.embed(reading.ids), device_); };
   slices.push_back({Phase::encode, embed, half});
   for (std::size_t i = 0; i < decoder.layer_count(); ++i) {
-    const auto run = [&caption, &decoder, i] {
-      caption.features = decoder.layer(i, caption.features, caption.encoding);
+    const auto run = [&reading, &decoder, i] {
+      reading.features = decoder.layer(i, reading.features, reading.encoding);
     };
     slices.push_back(streamed(weights_, static_cast<int>(i), {Phase::encode, run, half}));
   }
 }
 
-Slice PromptEncoder::replayed(Caption& caption, int half, const std::string& key) {
-  const auto body = [this](const std::vector<at::Tensor>& in) {
+Slice PromptEncoder::replayed(Reading& reading, int half, const std::string& key) {
+  const auto body = [this, sequences = reading.encoding.sequences](const std::vector<at::Tensor>& in) {
     const nn::Decoder& decoder = encoder_.decoder();
     nn::DecoderPass pass;
     pass.rope = {in[1], in[2]};
+    pass.sequences = sequences;
     at::Tensor features = decoder.embed(in[0]);
     for (std::size_t i = 0; i < decoder.layer_count(); ++i) features = decoder.layer(i, features, pass);
     return features;
   };
   return {Phase::encode,
-          [this, &caption, key, body] {
-            const nn::RopeTable& rope = caption.encoding.rope;
-            caption.features = graphs_.run(key, {caption.ids, rope.cos, rope.sin}, body);
+          [this, &reading, key, body] {
+            const nn::RopeTable& rope = reading.encoding.rope;
+            reading.features = graphs_.run(key, {reading.ids, rope.cos, rope.sin}, body);
           },
           half};
 }
 
 /// Features to refined tokens.
-void PromptEncoder::refine(Caption& caption, const TokenGrid& grid, int half, Slices& slices) {
-  const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), half}); };
-  slice([this, &caption, grid] {
-    caption.features = caption.features.narrow(0, 0, grid.caption);
-    caption.tokens = transformer_.embed_caption(caption.features, grid);
-    caption.encoding = {};
-    caption.ids.reset();
-    if (!caption.keep_features) caption.features.reset();
+void PromptEncoder::refine(Half& half, int which, bool keep_features, Slices& slices) {
+  const auto slice = [&](std::function<void()> run) { slices.push_back({Phase::encode, std::move(run), which}); };
+  slice([this, &half, keep_features] {
+    for (const Reading& reading : half.readings) {
+      const std::int64_t tokens = reading.ids.size(0) / reading.encoding.sequences;
+      for (std::size_t k = 0; k < reading.pictures.size(); ++k) {
+        const std::size_t picture = reading.pictures[k];
+        half.features[picture] =
+            reading.features.narrow(0, static_cast<std::int64_t>(k) * tokens, half.grids[picture].caption);
+      }
+    }
+    half.readings.clear();
+    std::vector<at::Tensor> tokens;
+    for (std::size_t i = 0; i < half.grids.size(); ++i) {
+      tokens.push_back(transformer_.embed_caption(half.features[i], half.grids[i]));
+    }
+    half.caption = tokens.size() == 1 ? tokens[0] : at::cat(tokens);
+    if (!keep_features) half.features.assign(half.grids.size(), {});
   });
   for (std::size_t i = 0; i < static_cast<std::size_t>(transformer_.config().refiners); ++i) {
-    slice([this, &caption, i] { caption.tokens = transformer_.context_refiner(i, caption.tokens, caption.rope); });
+    slice([this, &half, i] {
+      half.caption = transformer_.context_refiner(i, half.caption, half.caption_rope, half.grids);
+    });
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "worker/graphs.h"
 #include "worker/models/list.h"
@@ -28,16 +29,16 @@ class PromptEncoder {
 
   /// Of the prompt in its chat template: [caption] int64, on the host.
   at::Tensor tokenize(const std::string& prompt) const;
-  /// Tables and ids, in stream order on the device.
-  Caption begin(const TokenGrid& grid, const at::Tensor& ids) const;
-  /// Appends the slices that encode the captions of a half, and then set Half::caption. `keep_features`: they stay
-  /// until the result is made.
+  /// Tables and ids of the captions, in stream order on the device: those of one length together.
+  std::vector<Reading> begin(const Grids& grids, const std::vector<at::Tensor>& ids) const;
+  /// Appends the slices that encode the captions of a half, and then set Half::caption. `keep_features`: they stay in
+  /// Half::features until the result is made.
   void encode(ZImageSession& session, int half, bool keep_features, Slices& slices);
 
  private:
-  void read(Caption& caption, int half, Slices& slices);
-  Slice replayed(Caption& caption, int half, const std::string& key);
-  void refine(Caption& caption, const TokenGrid& grid, int half, Slices& slices);
+  void read(Reading& reading, int half, Slices& slices);
+  Slice replayed(Reading& reading, int half, const std::string& key);
+  void refine(Half& half, int which, bool keep_features, Slices& slices);
 
   at::Device device_;
   const Transformer& transformer_;

@@ -16,23 +16,22 @@
 
 namespace trireme::z_image {
 
-/// The caption of one picture.
-struct Caption {
-  nn::RopeTable rope;
-  at::Tensor ids;              // [caption] int64; on a GPU padded to kTokenMultiple behind the end
-  nn::DecoderPass encoding;    // of the text encoder; dropped after it
-  at::Tensor features;         // text features [caption, caption_dim]; dropped unless they are kept
-  bool keep_features = false;  // for the result
-  at::Tensor tokens;           // refined [padded_caption, dim]; dropped when those of all pictures are joined
+/// Captions of one length, which the text encoder reads together.
+struct Reading {
+  std::vector<std::size_t> pictures;
+  at::Tensor ids;            // [all tokens] int64; on a GPU each caption padded to kTokenMultiple behind its end
+  nn::DecoderPass encoding;  // of the text encoder
+  at::Tensor features;       // [all tokens, caption_dim]
 };
 
 /// What the passes with these captions need: it stays for the whole unit.
 struct Half {
-  std::vector<Caption> captions;  // of each picture
   Grids grids;
-  nn::RopeTable image_rope, all_rope;  // of all pictures
-  at::Tensor caption;                  // refined caption tokens of all pictures: no pass changes them
-  bool graphed = false;                // the forward under way is one replay
+  nn::RopeTable image_rope, caption_rope, all_rope;  // of all pictures
+  std::vector<Reading> readings;                     // dropped when they are done
+  std::vector<at::Tensor> features;                  // of each picture [caption, caption_dim], where they are kept
+  at::Tensor caption;                                // refined tokens of all pictures: no pass changes them
+  bool graphed = false;                              // the forward under way is one replay
 };
 
 class ZImageSession final : public Session {

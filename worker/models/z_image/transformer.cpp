@@ -20,11 +20,16 @@ at::Tensor pad_rows(const at::Tensor& rows, const at::Tensor& pad_token, std::in
   return at::cat({rows, pad_token.expand({total - rows.size(0), rows.size(1)})});
 }
 
-/// Of the image tokens alone or of all; empty for one picture.
-nn::Pictures rows_of(const Grids& grids, bool with_captions) {
+enum class Tokens { image, caption, all };
+
+/// Each picture's; empty for one picture.
+nn::Pictures rows_of(const Grids& grids, Tokens tokens) {
   if (grids.size() == 1) return {};
   nn::Pictures rows;
-  for (const TokenGrid& grid : grids) rows.push_back(grid.padded_image() + (with_captions ? grid.padded_caption() : 0));
+  for (const TokenGrid& grid : grids) {
+    rows.push_back((tokens == Tokens::caption ? 0 : grid.padded_image()) +
+                   (tokens == Tokens::image ? 0 : grid.padded_caption()));
+  }
   return rows;
 }
 
@@ -140,16 +145,17 @@ at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGri
 
 at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
                                       const at::Tensor& adaln, const Grids& grids) const {
-  return noise_refiner_[i](x, rope, adaln, block_, LayerPart::whole, rows_of(grids, /*with_captions=*/false));
+  return noise_refiner_[i](x, rope, adaln, block_, LayerPart::whole, rows_of(grids, Tokens::image));
 }
 
-at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const {
-  return context_refiner_[i](x, rope, {}, block_);
+at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
+                                        const Grids& grids) const {
+  return context_refiner_[i](x, rope, {}, block_, LayerPart::whole, rows_of(grids, Tokens::caption));
 }
 
 at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
                               const Grids& grids, LayerPart part) const {
-  return layers_[i](x, rope, adaln, block_, part, rows_of(grids, /*with_captions=*/true));
+  return layers_[i](x, rope, adaln, block_, part, rows_of(grids, Tokens::all));
 }
 
 at::Tensor Transformer::forward(const Inputs& inputs, const Grids& grids, at::ScalarType dtype) const {

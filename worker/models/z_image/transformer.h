@@ -59,11 +59,11 @@ class Transformer {
   /// followed by its caption's.
   at::Tensor join(const at::Tensor& images, const at::Tensor& captions, const Grids& grids) const;
 
-  // Blocks: x [tokens, dim] -> the same. `noise_refiner` takes image tokens, `context_refiner` caption tokens, `layer`
-  // image tokens followed by caption tokens. `adaln` is the same for all pictures.
+  // Blocks: x [tokens of all, dim] -> the same. `noise_refiner` takes image tokens, `context_refiner` caption tokens,
+  // `layer` image tokens followed by caption tokens. `adaln` is the same for all pictures.
   at::Tensor noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
                            const Grids& grids) const;
-  at::Tensor context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const;
+  at::Tensor context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const Grids& grids) const;
   at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
                    const Grids& grids, LayerPart part = LayerPart::whole) const;
 

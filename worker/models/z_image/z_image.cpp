@@ -136,20 +136,18 @@ void ZImage::begin_half(ZImageSession& session, Half& half, std::string Item::*p
       throw ItemError("a caption of " + std::to_string(ids.back().size(0)) + " tokens is too long for this model", i);
     }
   }
-  std::optional<GridRope> ropes;
-  for (std::size_t i = 0; i < session.count(); ++i) {
+  GridRope ropes = transformer_.rope(half.grids[0]);
+  for (std::size_t i = 1; i < session.count(); ++i) {
     const GridRope rope = transformer_.rope(half.grids[i]);
-    half.captions.push_back(stage_.first() ? prompts_.begin(half.grids[i], ids[i]) : Caption());
-    half.captions.back().rope = nn::upload(rope.caption, device_);
-    if (!ropes) {
-      ropes = rope;
-    } else {
-      ropes->image = nn::concatenate(ropes->image, rope.image);
-      ropes->all = nn::concatenate(ropes->all, rope.all);
-    }
+    ropes.image = nn::concatenate(ropes.image, rope.image);
+    ropes.caption = nn::concatenate(ropes.caption, rope.caption);
+    ropes.all = nn::concatenate(ropes.all, rope.all);
   }
-  half.image_rope = nn::upload(ropes->image, device_);
-  half.all_rope = nn::upload(ropes->all, device_);
+  half.image_rope = nn::upload(ropes.image, device_);
+  half.caption_rope = nn::upload(ropes.caption, device_);
+  half.all_rope = nn::upload(ropes.all, device_);
+  half.features.resize(session.count());
+  if (stage_.first()) half.readings = prompts_.begin(half.grids, ids);
 }
 
 std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
@@ -221,7 +219,7 @@ void ZImage::enter(Session& session, int half, Slices& slices) {
   }
   slices.push_back({Phase::denoise, [this, &s, &part] {
                       s.hidden = transformer_.join(s.hidden, part.caption, part.grids);
-                      if (sends_features(s, part)) s.side = {part.captions[0].features};
+                      if (sends_features(s, part)) s.side = {part.features[0]};
                     }});
 }
 
@@ -246,7 +244,7 @@ void ZImage::leave(Session& session, int half, Slices& slices) {
                       s.predictions[static_cast<std::size_t>(half)] =
                           transformer_.velocity(s.hidden, adaln(s), part.grids).to(at::kFloat);
                       s.hidden.reset();
-                      if (sends_features(s, part)) part.captions[0].features = s.side.at(0);
+                      if (sends_features(s, part)) part.features[0] = s.side.at(0);
                     }});
 }
 
@@ -290,7 +288,7 @@ Crossing ZImage::crossing(const Session& session, int half) const {
 }
 
 Result ZImage::make_result(const ZImageSession& s, std::size_t picture, const at::Tensor& image) const {
-  const at::Tensor& features = s.parts[0].captions[picture].features;  // undefined where nobody wants tensors
+  const at::Tensor& features = s.parts[0].features[picture];  // undefined where nobody wants tensors
   return picture_result(s.unit.items[picture].id, image, s.of(s.state, picture), features);
 }
 
