@@ -41,7 +41,7 @@ std::size_t taken(std::size_t free_before, std::size_t free_after) {
 }  // namespace
 
 NcclTransport::NcclTransport(std::unique_ptr<MpiTransport> control, at::Device device, Use use)
-    : OverMpi(std::move(control)), device_(device), stream_(stream_for(use, device)), copies_(device) {
+    : OverMpi(std::move(control), device), stream_(stream_for(use, device)) {
   const c10::cuda::CUDAGuard guard(device_.index());
   const std::size_t free_before = device::memory(device_).free;
   const bool replica = use == Use::replica;
@@ -61,51 +61,11 @@ NcclTransport::~NcclTransport() {
   }
 }
 
-Traffic NcclTransport::traffic() const {
-  Traffic all = control_->traffic();
-  all.carrier_transfers = carried_.carrier_transfers;
-  all.carrier_bytes = carried_.carrier_bytes;
-  return all;
-}
-
-TransferId NcclTransport::start(std::vector<Half> group) {
-  check_group(*this, group);
-  Operation operation;
-  operation.id = ++last_id_;
-  for (Half& half : group) {
-    if (half.direction == Direction::send) {
-      ++carried_.carrier_transfers;
-      carried_.carrier_bytes += half.data.nbytes();
-    }
-    if (half.peer == rank()) {
-      copies_.post(operation.id, std::move(half));
-    } else {
-      operation.halves.push_back(std::move(half));
-    }
-  }
-  return operation.halves.empty() ? operation.id : enqueue(std::move(operation));
-}
-
-TransferId NcclTransport::broadcast(at::Tensor data, int root) {
-  check_rank(*this, root);
-  check_buffer(*this, data);
-  if (rank() == root) {
-    ++carried_.carrier_transfers;
-    carried_.carrier_bytes += data.nbytes();
-  }
-  Operation operation;
-  operation.id = ++last_id_;
-  operation.is_broadcast = true;
-  operation.halves.push_back({root, rank() == root ? Direction::send : Direction::receive, std::move(data)});
-  return enqueue(std::move(operation));
-}
-
-TransferId NcclTransport::enqueue(Operation operation) {
-  const TransferId id = operation.id;
+void NcclTransport::enqueue(Group group) {
+  Operation operation{std::move(group)};
   operation.ready.record(device_);
   waiting_.push_back(std::move(operation));
   advance();
-  return id;
 }
 
 void NcclTransport::launch(const Operation& operation) {

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "worker/device.h"
-#include "worker/transport/local_copies.h"
 #include "worker/transport/nccl_communicator.h"
 #include "worker/transport/over_mpi.h"
 
@@ -27,43 +26,28 @@ class NcclTransport final : public OverMpi {
   ~NcclTransport() override;
 
   const char* carrier() const override { return "nccl"; }
-  at::Device device() const override { return device_; }
   std::size_t carrier_memory() const override { return memory_; }
-  Traffic traffic() const override;
-
   bool flushed() override;
-
-  TransferId start(std::vector<Half> group) override;
   bool done(TransferId id) override;
   bool follow(TransferId id) override;
   void progress() override;
-
-  using OverMpi::broadcast;
-  TransferId broadcast(at::Tensor data, int root) override;
   void warm_up(std::size_t bytes, Pattern pattern) override;
 
  private:
-  struct Operation {
-    TransferId id = 0;
-    std::vector<Half> halves;  // of a group; for a broadcast the buffer, with the root as peer
-    bool is_broadcast = false;
-    device::Event ready;  // the caller's work so far
-    device::Event moved;
+  struct Operation : Group {
+    device::Event ready = {};  // the caller's work so far
+    device::Event moved = {};
   };
-  TransferId enqueue(Operation operation);
+  void enqueue(Group group) override;
   void launch(const Operation& operation);
   void advance();
 
-  at::Device device_;
   c10::cuda::CUDAStream stream_;
   std::size_t memory_ = 0;
   std::optional<NcclCommunicator> communicator_;
-  LocalCopies copies_;
   std::deque<Operation> waiting_, running_;
   std::optional<Operation> launching_;
   NcclCommunicator::Deadline launch_deadline_;
-  TransferId last_id_ = 0;
-  Traffic carried_;
 };
 
 }  // namespace trireme

@@ -7,6 +7,7 @@ target_sources(trireme_worker_core PRIVATE
   transport/mpi_transport.cpp
   transport/nccl_communicator.cpp
   transport/nccl_transport.cpp
+  transport/over_mpi.cpp
   transport/self_transport.cpp
   transport/staged_transport.cpp
   transport/transport.cpp)

@@ -14,12 +14,7 @@ auto find(Operations& operations, TransferId id) {
 }  // namespace
 
 StagedTransport::StagedTransport(std::unique_ptr<MpiTransport> control, at::Device device)
-    : OverMpi(std::move(control)), device_(device), copies_(device) {}
-
-Traffic StagedTransport::traffic() const {
-  Traffic all = control_->traffic();
-  return all += own_;
-}
+    : OverMpi(std::move(control), device) {}
 
 /// The same half with a buffer of the host's; what is to be sent is on its way there.
 Half StagedTransport::staged(Half half, std::vector<Arrival>& arrivals) const {
@@ -32,41 +27,12 @@ Half StagedTransport::staged(Half half, std::vector<Arrival>& arrivals) const {
   return {half.peer, half.direction, buffer};
 }
 
-TransferId StagedTransport::start(std::vector<Half> group) {
-  check_group(*this, group);
-  Operation operation;
-  operation.id = ++last_id_;
-  for (Half& half : group) {
-    if (half.peer != rank()) {
-      operation.halves.push_back(staged(std::move(half), operation.arrivals));
-      continue;
-    }
-    if (half.direction == Direction::send) {
-      ++own_.carrier_transfers;
-      own_.carrier_bytes += half.data.nbytes();
-    }
-    copies_.post(operation.id, std::move(half));
-  }
-  return operation.halves.empty() ? operation.id : enqueue(std::move(operation));
-}
-
-TransferId StagedTransport::broadcast(at::Tensor data, int root) {
-  check_rank(*this, root);
-  check_buffer(*this, data);
-  Operation operation;
-  operation.id = ++last_id_;
-  operation.is_broadcast = true;
-  const Direction direction = rank() == root ? Direction::send : Direction::receive;
-  operation.halves.push_back(staged({root, direction, std::move(data)}, operation.arrivals));
-  return enqueue(std::move(operation));
-}
-
-TransferId StagedTransport::enqueue(Operation operation) {
-  const TransferId id = operation.id;
+void StagedTransport::enqueue(Group group) {
+  Operation operation{std::move(group)};
+  for (Half& half : operation.halves) half = staged(std::move(half), operation.arrivals);
   operation.copied.record(device_);
   copying_.push_back(std::move(operation));
   advance();
-  return id;
 }
 
 void StagedTransport::advance() {

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "worker/device.h"
-#include "worker/transport/local_copies.h"
 #include "worker/transport/over_mpi.h"
 
 namespace trireme {
@@ -21,41 +20,26 @@ class StagedTransport final : public OverMpi {
   StagedTransport(std::unique_ptr<MpiTransport> control, at::Device device);
 
   const char* carrier() const override { return control_->carrier(); }
-  at::Device device() const override { return device_; }
-  Traffic traffic() const override;
-
   bool flushed() override;
-
-  TransferId start(std::vector<Half> group) override;
   bool done(TransferId id) override;
   bool follow(TransferId id) override;
   void progress() override;
-
-  using OverMpi::broadcast;
-  TransferId broadcast(at::Tensor data, int root) override;
   void warm_up(std::size_t bytes, Pattern pattern) override { control_->warm_up(bytes, pattern); }
 
  private:
   struct Arrival {
     at::Tensor from, to;  // on the host, on the device
   };
-  struct Operation {
-    TransferId id = 0;
-    std::vector<Half> halves;  // on the host; of a broadcast the one buffer, with the root as peer
-    bool is_broadcast = false;
-    std::vector<Arrival> arrivals;
-    device::Event copied;  // out of the device, then into it
+  struct Operation : Group {  // with buffers of the host's
+    std::vector<Arrival> arrivals = {};
+    device::Event copied = {};  // out of the device, then into it
     TransferId carried = 0;
   };
   Half staged(Half half, std::vector<Arrival>& arrivals) const;
-  TransferId enqueue(Operation operation);
+  void enqueue(Group group) override;
   void advance();
 
-  at::Device device_;
-  LocalCopies copies_;
   std::deque<Operation> copying_, carrying_, landing_;
-  TransferId last_id_ = 0;
-  Traffic own_;  // halves to oneself
 };
 
 }  // namespace trireme
