@@ -175,13 +175,15 @@ KvCache Decoder::make_cache(std::int64_t sequences, std::int64_t capacity, at::T
   return {at::empty(shape, options), at::empty(shape, options), static_cast<std::size_t>(own.first)};
 }
 
-DecoderPass Decoder::begin(const at::Tensor& positions, at::Device device) const {
+DecoderPass Decoder::begin(const at::Tensor& positions, at::Device device, std::int64_t sequences) const {
+  const at::Tensor all = sequences == 1 ? positions : positions.repeat({sequences});
   DecoderPass pass;
-  pass.rope = upload(rope_table(positions, config_.head_dim, config_.rope), device);
+  pass.sequences = sequences;
+  pass.rope = upload(rope_table(all, config_.head_dim, config_.rope), device);
   bool any_window = false;
   for (std::size_t i = 0; i < layers_.size(); ++i) any_window = any_window || config_.windowed[i];
   if (!any_window) return pass;
-  pass.local_rope = upload(rope_table(positions, config_.head_dim, config_.local_rope), device);
+  pass.local_rope = upload(rope_table(all, config_.head_dim, config_.local_rope), device);
   const std::int64_t tokens = positions.size(0);
   if (tokens > config_.window) {
     const at::Tensor order = at::arange(tokens, at::kLong);

@@ -26,14 +26,14 @@ struct KvCache {
   kernels::LayerCache layer(std::size_t index) const;
 };
 
-/// What the layers of one sequence share: rotary tables of both kinds of layer, the mask of those with a window
-/// (undefined where the sequence fits in it), and where its keys and values go, if anywhere.
+/// What the layers of a pass share: rotary tables of both kinds of layer for all tokens, the mask of those with a
+/// window for one sequence (undefined where it fits in it), and where keys and values go, if anywhere.
 struct DecoderPass {
   RopeTable rope, local_rope;
   at::Tensor window_mask;
   const KvCache* cache = nullptr;
   std::int64_t sequence = 0;   // of the cache
-  std::int64_t sequences = 1;  // of one length, one behind the other: without cache and windows
+  std::int64_t sequences = 1;  // of one length, one behind the other; more than one: without a cache
 };
 
 /// One new token of each sequence of a cache. All on the device: a step needs nothing of the host.
@@ -92,8 +92,8 @@ class Decoder {
   }
   KvCache make_cache(std::int64_t sequences, std::int64_t capacity, at::TensorOptions options, const Layers& own) const;
 
-  /// positions [tokens] int64 on the host.
-  DecoderPass begin(const at::Tensor& positions, at::Device device) const;
+  /// positions [tokens] of each sequence, int64 on the host.
+  DecoderPass begin(const at::Tensor& positions, at::Device device, std::int64_t sequences = 1) const;
   /// ids [tokens] int64, below config().vocab -> [tokens, hidden]
   at::Tensor embed(const at::Tensor& ids) const;
   at::Tensor layer(std::size_t index, const at::Tensor& hidden, const DecoderPass& pass,

@@ -39,9 +39,8 @@ struct Loaded {
   const at::Tensor& expected(std::size_t layer) const { return golden.at("hidden_" + std::to_string(layer)); }
   /// Of sequences of one length, one behind the other.
   at::Tensor run(const at::Tensor& all, std::int64_t sequences) const {
-    const at::Tensor positions = at::arange(all.size(0) / sequences, at::kLong).repeat({sequences});
-    DecoderPass pass = decoder.begin(positions, all.device());
-    pass.sequences = sequences;
+    const at::Tensor positions = at::arange(all.size(0) / sequences, at::kLong);
+    const DecoderPass pass = decoder.begin(positions, all.device(), sequences);
     at::Tensor hidden = decoder.embed(all);
     for (std::size_t i = 0; i < decoder.layer_count(); ++i) hidden = decoder.layer(i, hidden, pass);
     return hidden;
@@ -88,12 +87,14 @@ void expect_sequences_apart(const Loaded& loaded, double tolerance) {
 }
 
 TEST(Decoder, ReadsSequencesOfOneLengthAsEachAlone) {
-  for (const char* family : {"qwen2", "qwen3", "llama"}) expect_sequences_apart(Loaded(family, at::kFloat), 1e-6);
+  for (const char* family : {"qwen2", "qwen3", "llama", "gemma3"}) {
+    expect_sequences_apart(Loaded(family, at::kFloat), 1e-6);
+  }
 }
 
 TEST(Decoder, ReadsSequencesOfOneLengthAsEachAloneOnAGpu) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU: its kernels were not run";
-  for (const char* family : {"qwen2", "qwen3", "llama"}) {
+  for (const char* family : {"qwen2", "qwen3", "llama", "gemma3"}) {
     expect_sequences_apart(Loaded(family, at::kBFloat16, at::Device(at::kCUDA, 0)), 0.02);
   }
 }

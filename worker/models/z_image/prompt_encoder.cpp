@@ -48,11 +48,10 @@ std::vector<Reading> PromptEncoder::begin(const Grids& grids, const std::vector<
   for (std::size_t i = 0; i < ids.size(); ++i) by_length[length(i)].push_back(i);
   std::vector<Reading> readings;
   for (const auto& [tokens, pictures] : by_length) {
-    const auto count = static_cast<std::int64_t>(pictures.size());
     Reading reading;
     reading.pictures = pictures;
-    reading.encoding = encoder_.decoder().begin(at::arange(tokens, at::kLong).repeat({count}), device_);
-    reading.encoding.sequences = count;
+    reading.encoding =
+        encoder_.decoder().begin(at::arange(tokens, at::kLong), device_, static_cast<std::int64_t>(pictures.size()));
     std::vector<at::Tensor> padded;
     for (const std::size_t i : pictures) padded.push_back(at::constant_pad_nd(ids[i], {0, tokens - ids[i].size(0)}));
     reading.ids = weights_.active() ? at::cat(padded) : nn::upload(at::cat(padded), device_);
