@@ -15,7 +15,6 @@
 #include "bench/gpu_timing.h"
 #include "common/errors.h"
 #include "worker/device.h"
-#include "worker/kernels/gated_product.h"
 #include "worker/models/newbie_image/transformer.h"
 #include "worker/models/z_image/transformer.h"
 #include "worker/nn/attention.h"
@@ -23,10 +22,8 @@
 #include "worker/nn/patches.h"
 #include "worker/nn/upload.h"
 #include "worker/vision/autoencoder_kl.h"
-#include "worker/weights/convolutions.h"
-#include "worker/weights/fp8.h"
+#include "worker/weights/arrange.h"
 #include "worker/weights/loader.h"
-#include "worker/weights/pairs.h"
 
 namespace trireme::bench {
 namespace {
@@ -98,12 +95,7 @@ void fill(const Setting& s, const char* part, const std::function<void(Parameter
   PartParameters wanted;
   want(wanted[part]);
   make_dummy_weights(wanted, s.dtype, s.device);
-  if (s.options.fp8) {
-    hold_in_fp8(wanted);
-  } else if (!s.options.stacked && kernels::has_gated_product(s.device, s.dtype)) {
-    put_in_pairs(wanted, s.device);
-  }
-  prepare_convolutions(wanted, s.device);
+  arrange_weights(wanted, {s.device, s.dtype, s.options.fp8, /*pairs=*/!s.options.stacked});
 }
 
 Network z_image_network(const Setting& s, std::int64_t side, std::int64_t count) {

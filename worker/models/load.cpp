@@ -4,12 +4,9 @@
 
 #include "common/host.h"
 #include "common/steady_clock.h"
-#include "worker/kernels/gated_product.h"
 #include "worker/models/room.h"
-#include "worker/weights/convolutions.h"
-#include "worker/weights/fp8.h"
+#include "worker/weights/arrange.h"
 #include "worker/weights/node_cache.h"
-#include "worker/weights/pairs.h"
 
 namespace trireme {
 namespace {
@@ -51,12 +48,7 @@ LoadedModel load_model(const ModelSource& source, const ModelSettings& settings,
   } else if (!family.starts_with("fake")) {
     loaded.report = load_weights(files, wanted, settings.dtype, settings.device, transport, on_progress, load);
   }
-  if (model.dtype == "fp8") {
-    loaded.report.bytes_kept -= hold_in_fp8(wanted);
-  } else if (kernels::has_gated_product(settings.device, settings.dtype)) {
-    put_in_pairs(wanted, settings.device);
-  }
-  loaded.report.bytes_kept += prepare_convolutions(wanted, settings.device);
+  loaded.report.bytes_kept += arrange_weights(wanted, {settings.device, settings.dtype, model.dtype == "fp8"});
   loaded.report.cache_seconds = cache_seconds;
   loaded.report.files_seconds = build - start - cache_seconds;
   loaded.report.build_seconds = built - build;

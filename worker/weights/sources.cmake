@@ -1,5 +1,6 @@
 target_sources(trireme_worker_core PRIVATE
   weights/accounting.cpp
+  weights/arrange.cpp
   weights/chunks.cpp
   weights/convolutions.cpp
   weights/dummy.cpp
