@@ -38,16 +38,19 @@ def build(make, device, dtype):
     return module.eval()
 
 
+def read(file):
+    return {k: v for k, v in json.loads(file.read_text()).items() if not k.startswith("_")}
+
+
 def pipeline(shapes, device, dtype):
-    read = lambda name: {k: v for k, v in json.loads((shapes / name).read_text()).items() if not k.startswith("_")}
-    transformer = build(lambda: ZImageTransformer2DModel(**read("transformer/config.json")), device, dtype)
-    vae = build(lambda: AutoencoderKL(**read("vae/config.json")), device, dtype)
-    config = Qwen3Config(**read("text_encoder/config.json"))
+    transformer = build(lambda: ZImageTransformer2DModel(**read(shapes / "transformer/config.json")), device, dtype)
+    vae = build(lambda: AutoencoderKL(**read(shapes / "vae/config.json")), device, dtype)
+    config = Qwen3Config(**read(shapes / "text_encoder/config.json"))
     encoder = build(lambda: Qwen3Model(config), device, dtype)
     encoder.rotary_emb = type(encoder.rotary_emb)(config).to(device)  # buffers are empty after to_empty
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(shapes / "tokenizer/tokenizer.json"), pad_token="<|endoftext|>")
     tokenizer.chat_template = TEMPLATE
-    scheduler = FlowMatchEulerDiscreteScheduler(**read("scheduler/scheduler_config.json"))
+    scheduler = FlowMatchEulerDiscreteScheduler(**read(shapes / "scheduler/scheduler_config.json"))
     pipe = ZImagePipeline(scheduler, vae, encoder, tokenizer, transformer)
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -246,9 +249,8 @@ def scale_rows(args, device, dtype):
 
 
 def z_image_forward(args, size, device, dtype):
-    """As the pipeline calls it: one picture, a caption of 120 tokens. Gives the model, its blocks and the call."""
-    read = lambda name: {k: v for k, v in json.loads((pathlib.Path(args.shapes) / name).read_text()).items() if not k.startswith("_")}
-    config = read("transformer/config.json") | ({"n_layers": args.layers} if args.layers else {})
+    """As the pipeline calls it: one picture, a caption of 120 tokens. Gives its blocks and the call."""
+    config = read(pathlib.Path(args.shapes) / "transformer/config.json") | ({"n_layers": args.layers} if args.layers else {})
     model = build(lambda: ZImageTransformer2DModel(**config), device, dtype)
     latents = [torch.randn(16, 1, size // 8, size // 8, device=device, dtype=dtype)]
     caption, time = [torch.randn(120, config["cap_feat_dim"], device=device, dtype=dtype)], torch.tensor([0.3], device=device)
