@@ -92,6 +92,9 @@ void rows_of_norms(Table& table) {
       "norm, scale", shape, 2 * bytes, [&](int i) { rms_norm(x[i], w, 1e-5, scale); },
       [&](int i) { plain_norm(x[i], w) * scale; });
   table.row(
+      "layer norm, scale", shape, 2 * bytes, [&](int i) { layer_norm(x[i], scale, 1e-6); },
+      [&](int i) { at::layer_norm(x[i], {dim}, {}, {}, 1e-6) * scale; });
+  table.row(
       "norm, gate, residual", shape, 3 * bytes,
       [&](int i) {
         add_norm(r[i], x[i], {w, gate}, 1e-5);

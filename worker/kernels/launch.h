@@ -27,6 +27,7 @@ struct RowNormLaunch {
   int dim;
   float eps;
   bool one_plus;  // weights count from 1, one rounding
+  bool centered;  // the mean of x is taken off first; for the norm of x alone
   int multiprocessors;
   bool staged;  // of the launch itself
 };

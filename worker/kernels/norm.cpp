@@ -40,7 +40,7 @@ struct Call {
   at::Tensor x, residual;
   ScaledNorm of_x, of_sum;
   double eps = 0;
-  bool one_plus = false;
+  bool one_plus = false, centered = false;
 };
 
 /// The kernel's results, undefined where it can't run: on a CPU, and for odd widths.
@@ -71,7 +71,7 @@ SumAndNorm on_gpu(const Call& call) {
   args.dim = static_cast<int>(x.size(-1));
   args.rows = x.numel() / args.dim;
   args.eps = static_cast<float>(call.eps);
-  args.one_plus = call.one_plus;
+  args.one_plus = call.one_plus, args.centered = call.centered;
   args.multiprocessors = multiprocessors(x.device());
   enqueue(x, "a norm", [&](cudaStream_t stream) { return launch_row_norm(element(x), args, stream); });
   return out;
@@ -90,6 +90,13 @@ at::Tensor rms_norm_one_plus(const at::Tensor& x, const at::Tensor& weight, doub
   check_norm(x, {weight, {}});
   if (SumAndNorm out = on_gpu({x, {}, {}, {weight, {}}, eps, /*one_plus=*/true}); out.norm.defined()) return out.norm;
   return plain_norm_one_plus(x, weight, eps);
+}
+
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& scale, double eps) {
+  check_norm(x, {scale, {}});
+  const Call call{x, {}, {}, {scale, {}}, eps, /*one_plus=*/false, /*centered=*/true};
+  if (SumAndNorm out = on_gpu(call); out.norm.defined()) return out.norm;
+  return at::layer_norm(x, {x.size(-1)}, {}, {}, eps).mul_(scale);
 }
 
 at::Tensor add_norm(const at::Tensor& residual, const at::Tensor& x, const ScaledNorm& of_x, double eps) {

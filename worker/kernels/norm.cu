@@ -73,6 +73,24 @@ __device__ float inverse_of(const Floats (&x)[vectors], const RowNormLaunch& a, 
   return rsqrtf(block_sum(squares, warp_sums) / a.dim + a.eps);
 }
 
+/// x less its mean.
+template <int vectors>
+__device__ void center(Floats (&x)[vectors], const RowNormLaunch& a, float* warp_sums) {
+  float sum = 0;
+#pragma unroll
+  for (int v = 0; v < vectors; ++v) {
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) sum += x[v].value[i];
+  }
+  const float mean = block_sum(sum, warp_sums) / a.dim;
+#pragma unroll
+  for (int v = 0; v < vectors; ++v) {
+    if ((v * blockDim.x + threadIdx.x) * kVector >= a.dim) continue;
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) x[v].value[i] -= mean;
+  }
+}
+
 /// x becomes its norm, times the factor unless that is null: not rounded after the factor.
 template <class T, int vectors>
 __device__ void apply(Floats (&x)[vectors], float inverse, const T* weight, const T* factor, const RowNormLaunch& a) {
@@ -136,6 +154,10 @@ __global__ void __launch_bounds__(threads, resident_threads(add) / threads) row_
       }
       write<T>(static_cast<T*>(a.sum) + row * a.dim, x, a.dim);
     }
+    if (!inner && !add && a.centered) {
+      center(x, a, warp_sums[turn]);
+      turn ^= 1;
+    }
     if (outer) {
       apply<T>(x, inverse_of(x, a, warp_sums[turn]), next_weight, scale, a);
       turn ^= 1;
@@ -162,10 +184,11 @@ void start(RowNormLaunch a, int threads, cudaStream_t stream) {
 template <class T>
 void start(const RowNormLaunch& a, cudaStream_t stream) {
   const int needed = a.dim / kVector;
-  const int per_thread = needed <= 64 ? 1 : needed <= 256 ? 2 : 4;
+  const int per_thread = needed <= 64 ? 1 : needed <= 256 ? 2 : needed <= 288 ? 3 : 4;  // 2304 columns are 3 * 96
   const int threads = ((needed + per_thread - 1) / per_thread + 31) / 32 * 32;
   if (per_thread == 1) return start<T, 1, 64>(a, threads, stream);
   if (per_thread == 2) return start<T, 2, 128>(a, threads, stream);
+  if (per_thread == 3) return start<T, 3, 96>(a, threads, stream);
   if (threads <= 128) return start<T, 4, 128>(a, threads, stream);
   start<T, 4, 256>(a, threads, stream);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// RMS norms of a transformer block in one pass over memory, with what stands beside them. On a GPU a kernel of our own,
+// Norms of a transformer block in one pass over memory, with what stands beside them. On a GPU a kernel of our own,
 // on a CPU plain ATen with the same rounding points: statistics and products in float32, rounded to the tensors' dtype
 // where the reference rounds. All tensors of a call share dtype (bfloat16 or float32) and device; rows are contiguous.
 // Enqueues on the current stream. Throws Error(internal) for shapes or dtypes that don't fit: a fault of the caller.
@@ -14,6 +14,10 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, c
 
 /// x [.., dim], weight [dim] -> norm * (1 + weight), all in float32, rounded once. Ref: transformers Gemma3RMSNorm.
 at::Tensor rms_norm_one_plus(const at::Tensor& x, const at::Tensor& weight, double eps);
+
+/// x [.., dim], scale [dim] -> the norm of x less its mean, times `scale`: a layer norm without parameters of its own.
+/// Ref: diffusers transformer_z_image.py FinalLayer `norm_final(x) * scale`.
+at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& scale, double eps);
 
 /// A weight [dim], and what its norm is then multiplied with, [dim] or undefined.
 struct ScaledNorm {

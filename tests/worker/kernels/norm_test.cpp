@@ -27,6 +27,14 @@ TEST(RmsNorm, FollowsItsFormulaInFloat32) {
             1e-6);
 }
 
+TEST(LayerNorm, FollowsItsFormulaInFloat32) {
+  const at::Tensor x = random({5, 48}, at::kFloat, 1) + 3, scale = random({48}, at::kFloat, 2);
+  const at::Tensor wide = x.to(at::kDouble);
+  const at::Tensor norm = exact(wide - wide.mean(-1, true), 1e-2) * scale.to(at::kDouble);
+  EXPECT_LT(relative_error(layer_norm(x, scale, 1e-2), norm), 1e-6);
+  EXPECT_THROW(layer_norm(x, at::ones({8}), 1e-2), Error);
+}
+
 TEST(RmsNorm, RoundsToBfloat16BeforeTheWeightAndAfterEveryStep) {
   // 1.0078125 squared is 1.01568..: bfloat16 keeps 1.015625. The norm of a constant row is 1, so the weight is seen
   // alone.
@@ -91,6 +99,7 @@ struct Operands {
     return {rms_norm(x, weight, 1e-5),
             rms_norm(x, weight, 1e-5, scale),
             rms_norm_one_plus(x, weight, 1e-5),
+            layer_norm(x + 3, scale, 1e-5),
             add_norm(residual, x, {weight, {}}, 1e-5),
             add_norm(residual, x, {weight, gate}, 1e-5),
             gated.sum,

@@ -101,10 +101,10 @@ at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::Rope
 }
 
 at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& condition, const TokenGrid& grid) const {
-  const at::Tensor scale = final_modulation_(condition) + 1;
+  const at::Tensor scale = final_modulation_(condition).flatten() + 1;
   const at::Tensor rows = hidden.narrow(0, grid.caption, grid.height * grid.width);
-  const at::Tensor image = at::layer_norm(rows, {config_.block.dim}, {}, {}, kFinalNormEps);
-  return nn::from_patches(final_linear_(image * scale), grid.height, grid.width);
+  const at::Tensor image = kernels::layer_norm(rows, scale, kFinalNormEps);
+  return nn::from_patches(final_linear_(image), grid.height, grid.width);
 }
 
 }  // namespace trireme::newbie_image

@@ -172,13 +172,13 @@ at::Tensor Transformer::forward(const Inputs& inputs, const Grids& grids, at::Sc
 }
 
 at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const Grids& grids) const {
-  const at::Tensor scale = final_modulation_(at::silu(adaln)) + 1;
+  const at::Tensor scale = final_modulation_(at::silu(adaln)).flatten() + 1;
   std::vector<at::Tensor> pictures;
   std::int64_t first = 0;
   for (const TokenGrid& grid : grids) {
     const at::Tensor rows = hidden.narrow(0, first, grid.image());
-    const at::Tensor image = at::layer_norm(rows, {config_.dim}, {}, {}, kFinalNormEps);
-    pictures.push_back(nn::from_patches(final_linear_(image * scale), grid.height, grid.width));
+    const at::Tensor image = kernels::layer_norm(rows, scale, kFinalNormEps);
+    pictures.push_back(nn::from_patches(final_linear_(image), grid.height, grid.width));
     first += grid.padded_image() + grid.padded_caption();
   }
   return grids.size() == 1 ? pictures[0] : at::stack(pictures);
