@@ -1,6 +1,7 @@
 // What the kernels in worker/kernels reach, at the shapes of Z-Image at 1024 x 1024: kernels_bench [--small]
 // Each beside the same work in plain ATen. Bytes are the least that must move: inputs once, outputs once. Buffers take
-// turns, so that the L2 cache does not hold them. `--small` tries the program out, `--products` makes the last table.
+// turns, so that the L2 cache does not hold them. `--small` tries the program out; `--attention`
+// and `--products` make the last two tables alone.
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -17,6 +18,7 @@
 #include "worker/kernels/gate.h"
 #include "worker/kernels/gated_product.h"
 #include "worker/kernels/group_norm.h"
+#include "worker/kernels/hopper_attention.h"
 #include "worker/kernels/norm.h"
 #include "worker/kernels/pixels.h"
 #include "worker/kernels/rope.h"
@@ -214,6 +216,7 @@ void rows_of_bytes(Table& table) {
 
 const char* name(nn::AttentionKernel kernel) {
   switch (kernel) {
+    case nn::AttentionKernel::hopper: return "ours";
     case nn::AttentionKernel::cudnn: return "cuDNN";
     case nn::AttentionKernel::flash: return "flash";
     case nn::AttentionKernel::products: return "products";
@@ -222,41 +225,61 @@ const char* name(nn::AttentionKernel kernel) {
   return "";
 }
 
+/// Hot, so that rows may be compared with each other and with what a forward takes.
 void attention_rows(Table& table) {
   struct Shape {
-    std::int64_t tokens, heads, kv_heads, head_dim;
+    std::int64_t sequences, tokens, heads, kv_heads, head_dim;
   };
   std::printf(
-      "\n| attention: tokens, heads, key heads, width | by the rule | ms | TFLOP/s | flash ms | ATen's choice ms |\n"
-      "|---|---|---:|---:|---:|---:|\n");
-  for (const Shape& s : {Shape{4224, 30, 30, 128}, Shape{4096, 30, 30, 128}, Shape{2432, 30, 30, 128},
-                         Shape{1152, 30, 30, 128}, Shape{1024, 30, 30, 128}, Shape{576, 30, 30, 128},
-                         Shape{128, 30, 30, 128}, Shape{4352, 24, 8, 96}, Shape{16384, 1, 1, 512}}) {
+      "\n| attention: sequences, tokens, heads, key heads, width | by the rule | hot ms | TFLOP/s | MHz | ours | cuDNN "
+      "| "
+      "flash |\n|---|---|---:|---:|---:|---:|---:|---:|\n");
+  for (const Shape& s :
+       {Shape{1, 4224, 30, 30, 128}, Shape{1, 4096, 30, 30, 128}, Shape{1, 2432, 30, 30, 128},
+        Shape{1, 1152, 30, 30, 128}, Shape{4, 1152, 30, 30, 128}, Shape{4, 2432, 30, 30, 128},
+        Shape{1, 1024, 30, 30, 128}, Shape{4, 384, 30, 30, 128}, Shape{1, 576, 30, 30, 128}, Shape{1, 4352, 24, 8, 96},
+        Shape{1, 4096, 24, 8, 96}, Shape{1, 2560, 24, 8, 96}, Shape{1, 1280, 24, 8, 96}, Shape{1, 1024, 24, 8, 96},
+        Shape{1, 512, 24, 8, 96}, Shape{1, 256, 24, 8, 96}, Shape{1, 16384, 1, 1, 512}}) {
     const std::int64_t tokens = table.size(s.tokens);
-    const std::vector<at::Tensor> qkv = table.tensors({tokens, s.heads + 2 * s.kv_heads, s.head_dim});
-    const auto part = [&](int i, std::int64_t first, std::int64_t count) { return qkv[i].narrow(1, first, count); };
-    const auto timed = [&](const nn::AttentionOptions& options) {
-      return graph_ms(table.device(), kCalls, [&](int i) {
-        nn::attention(part(i % kTurns, 0, s.heads), part(i % kTurns, s.heads, s.kv_heads),
-                      part(i % kTurns, s.heads + s.kv_heads, s.kv_heads), options);
+    const std::vector<at::Tensor> qkv = table.tensors({s.sequences, tokens, s.heads + 2 * s.kv_heads, s.head_dim});
+    struct Parts {
+      at::Tensor q, k, v;
+    };
+    const auto parts = [&](int i) -> Parts {
+      const at::Tensor all = s.sequences == 1 ? qkv[i % kTurns][0] : qkv[i % kTurns];
+      return {all.narrow(-2, 0, s.heads), all.narrow(-2, s.heads, s.kv_heads),
+              all.narrow(-2, s.heads + s.kv_heads, s.kv_heads)};
+    };
+    const auto hot = [&](const std::function<void(const Parts&)>& work) {
+      return time_hot(table.device(), {/*warm_seconds=*/0.3, /*repeats=*/20, /*graph=*/true}, [&] {
+        for (int i = 0; i < kCalls; ++i) work(parts(i));
       });
     };
-    const auto first = [&](std::int64_t at, std::int64_t count) {
-      return part(0, at, count).unsqueeze(0).transpose(1, 2);
+    const auto text_of = [&](bool has, const std::function<void(const Parts&)>& work) {
+      if (!has) return std::string();
+      char ms[32];
+      std::snprintf(ms, sizeof ms, "%.4f", hot(work).ms / kCalls);
+      return std::string(ms);
     };
+    const auto sequences = [&](const at::Tensor& x) { return s.sequences == 1 ? x.unsqueeze(0) : x; };
+    const auto heads = [&](const at::Tensor& x) { return sequences(x).transpose(1, 2); };
+    const bool ours = kernels::has_hopper_attention(parts(0).q), on_gpu = table.device().is_cuda();
     nn::AttentionOptions flash;
     flash.any_length = true;
-    const double ms = timed({}), of_flash = s.head_dim <= 256 ? timed(flash) : 0;
-    const double of_aten = graph_ms(table.device(), 4, [&](int) {
-      at::scaled_dot_product_attention(first(0, s.heads), first(s.heads, s.kv_heads),
-                                       first(s.heads + s.kv_heads, s.kv_heads), std::nullopt, 0.0, false, std::nullopt,
-                                       s.heads != s.kv_heads);
+    const Timing rule = hot([](const Parts& p) { nn::attention(p.q, p.k, p.v); });
+    const std::string of_ours = text_of(
+        ours, [&](const Parts& p) { kernels::hopper_attention(sequences(p.q), sequences(p.k), sequences(p.v), 0.1); });
+    const std::string of_cudnn = text_of(on_gpu && s.head_dim <= 128, [&](const Parts& p) {
+      at::_scaled_dot_product_cudnn_attention(heads(p.q), heads(p.k), heads(p.v), std::nullopt, false);
     });
-    const double operations = 4.0 * static_cast<double>(tokens * tokens * s.heads * s.head_dim);
-    std::printf("| %lld, %lld, %lld, %lld | %s | %.4f | %.0f | %.4f | %.4f |\n", static_cast<long long>(tokens),
-                static_cast<long long>(s.heads), static_cast<long long>(s.kv_heads), static_cast<long long>(s.head_dim),
-                name(nn::attention_kernel(part(0, 0, s.heads), part(0, s.heads, s.kv_heads))), ms,
-                operations / ms / 1e9, of_flash, of_aten);
+    const std::string of_flash =
+        text_of(s.head_dim <= 256, [&](const Parts& p) { nn::attention(p.q, p.k, p.v, flash); });
+    const double operations = 4.0 * kCalls * static_cast<double>(s.sequences * tokens * tokens * s.heads * s.head_dim);
+    std::printf("| %lld, %lld, %lld, %lld, %lld | %s | %.4f | %.0f | %.0f | %s | %s | %s |\n",
+                static_cast<long long>(s.sequences), static_cast<long long>(tokens), static_cast<long long>(s.heads),
+                static_cast<long long>(s.kv_heads), static_cast<long long>(s.head_dim),
+                name(nn::attention_kernel(parts(0).q, parts(0).k)), rule.ms / kCalls, operations / rule.ms / 1e9,
+                rule.sm_mhz, of_ours.c_str(), of_cudnn.c_str(), of_flash.c_str());
     std::fflush(stdout);
   }
 }
@@ -300,13 +323,15 @@ void gated_product_rows(Table& table) {
   }
 }
 
-void run(bool small, bool products) {
+void run(bool small, bool attention, bool products) {
   const c10::InferenceMode no_autograd;
   const at::Device device = device::choose(0);
   device::configure(device, {1, 0.9});
   const device::StreamGuard stream(device, /*high_priority=*/false);
   Table table(device, small);
-  if (products) return gated_product_rows(table);
+  if (attention) attention_rows(table);
+  if (products) gated_product_rows(table);
+  if (attention || products) return;
   rows_of_norms(table);
   rows_of_feed_forward(table);
   rows_of_heads_and_scores(table);
@@ -321,9 +346,10 @@ void run(bool small, bool products) {
 
 int main(int argc, char** argv) {
   CLI::App app("the kernels beside plain ATen");
-  bool small = false, products = false;
+  bool small = false, attention = false, products = false;
   app.add_flag("--small", small, "a 64th of the rows");
+  app.add_flag("--attention", attention, "the attention of several shapes alone");
   app.add_flag("--products", products, "the products with their gate alone");
   CLI11_PARSE(app, argc, argv);
-  trireme::bench::run(small, products);
+  trireme::bench::run(small, attention, products);
 }

@@ -1,7 +1,8 @@
-# CUTLASS: its headers alone, for kernels/gated_product.cu, which only GPUs of capability 9.0 run. Without them, or
-# without that architecture, the build leaves the kernel out, and the program does the same work in two.
-option(TRIREME_GATED_PRODUCT "The feed-forward's gate in its product on Hopper GPUs" ON)
-if(NOT TRIREME_GATED_PRODUCT OR NOT CMAKE_CUDA_ARCHITECTURES MATCHES "(^|;)90a?(-real)?(;|$)")
+# CUTLASS: its headers alone, for kernels/gated_product.cu and kernels/hopper_attention.cu, which only GPUs of
+# capability 9.0 run. Without them, or without that architecture, the build leaves these out, and the program does the
+# same work by other kernels.
+option(TRIREME_CUTLASS "Kernels for Hopper GPUs: a feed-forward's gate in its product, attention of heads of 96" ON)
+if(NOT TRIREME_CUTLASS OR NOT CMAKE_CUDA_ARCHITECTURES MATCHES "(^|;)90a?(-real)?(;|$)")
   return()
 endif()
 
@@ -12,7 +13,7 @@ if(TRIREME_CUTLASS_INCLUDE)
   string(REGEX REPLACE ".*CUTLASS_MAJOR ([0-9]+).*CUTLASS_MINOR ([0-9]+).*" "\\1.\\2" version "${text}")
 endif()
 if(NOT version VERSION_GREATER_EQUAL 4.2)
-  message(WARNING "CUTLASS 4.2 or newer is wanted and ${version} found: built without the gated product. "
+  message(WARNING "CUTLASS 4.2 or newer is wanted and ${version} found: built without its kernels for Hopper GPUs. "
     "scripts/setup fetches its headers; a folder in CMAKE_PREFIX_PATH comes first")
   return()
 endif()

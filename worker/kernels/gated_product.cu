@@ -1,6 +1,6 @@
 // A persistent, warp-specialised product of CUTLASS for capability 9.0, x · weightᵀ in bfloat16 with float32 sums, and
-// the gate as its epilogue. The only file of the program that sees CUTLASS. How tiles are dealt out depends on the
-// rows; the order of a tile's sums does not, so a row has the same bits in every call.
+// the gate as its epilogue. How tiles are dealt out depends on the rows; the order of a tile's sums does not, so a row
+// has the same bits in every call.
 #include "cutlass/device_kernel.h"
 #include "cutlass/gemm/collective/collective_mma_decl.hpp"
 #include "cutlass/gemm/collective/sm90_mma_tma_gmma_ss_warpspecialized.hpp"

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "worker/kernels/attention_shares.h"
+
 namespace trireme::kernels {
 
 enum class Element { float32, bfloat16 };
@@ -112,6 +114,26 @@ struct GatedProductLaunch {
   int columns_together;  // of tiles, walked down side by side: 1, 2, 4 or 8
 };
 cudaError_t launch_gated_product(const GatedProductLaunch& args, cudaStream_t stream);
+
+/// Of builds with CUTLASS, on capability 9.0; else cudaErrorNotSupported. A token's heads lie side by side.
+struct HopperAttentionLaunch {
+  const void *q, *k, *v;                            // bfloat16 [sequences, tokens, heads, kAttentionWidth]:
+  std::int64_t q_token, k_token, v_token;           // a token every so many elements,
+  std::int64_t q_sequence, k_sequence, v_sequence;  // a sequence every so many
+  void* out;                                        // [sequences, queries, heads, kAttentionWidth]
+  float* partial;                                   // partials() values
+  int sequences, queries, keys, heads, kv_heads;
+  float scale;  // above 0
+  int multiprocessors;
+
+  AttentionShares shares() const;
+  std::int64_t partials() const;
+};
+inline constexpr int kAttentionWidth = 96;                        // of a head
+inline constexpr int kAttentionRows = 128, kAttentionKeys = 192;  // queries and keys of a tile
+/// Values of a part of a tile: sums of values, then largest score and sum of weights of every row.
+inline constexpr std::int64_t kAttentionPart = kAttentionRows * (kAttentionWidth + 2);
+cudaError_t launch_hopper_attention(const HopperAttentionLaunch& args, cudaStream_t stream);
 /// "": the build is without it.
 const char* cutlass_version();
 

@@ -9,6 +9,7 @@ target_sources(trireme_worker_core PRIVATE
   kernels/gated_product.cpp
   kernels/group_norm.cpp
   kernels/group_norm.cu
+  kernels/hopper_attention.cpp
   kernels/norm.cpp
   kernels/norm.cu
   kernels/pixels.cpp
@@ -20,11 +21,11 @@ target_sources(trireme_worker_core PRIVATE
 
 # For one architecture and with headers of its own.
 if(TARGET trireme_cutlass)
-  add_library(trireme_gated_product OBJECT kernels/gated_product.cu)
-  set_target_properties(trireme_gated_product PROPERTIES CUDA_ARCHITECTURES 90a-real)
-  target_compile_options(trireme_gated_product PRIVATE --expt-relaxed-constexpr)
-  target_link_libraries(trireme_gated_product PRIVATE trireme_options trireme_cuda trireme_cutlass)
-  target_sources(trireme_worker_core PRIVATE $<TARGET_OBJECTS:trireme_gated_product>)
+  add_library(trireme_cutlass_kernels OBJECT kernels/gated_product.cu kernels/hopper_attention.cu)
+  set_target_properties(trireme_cutlass_kernels PROPERTIES CUDA_ARCHITECTURES 90a-real)
+  target_compile_options(trireme_cutlass_kernels PRIVATE --expt-relaxed-constexpr)
+  target_link_libraries(trireme_cutlass_kernels PRIVATE trireme_options trireme_cuda trireme_cutlass)
+  target_sources(trireme_worker_core PRIVATE $<TARGET_OBJECTS:trireme_cutlass_kernels>)
 else()
-  target_sources(trireme_worker_core PRIVATE kernels/no_gated_product.cpp)
+  target_sources(trireme_worker_core PRIVATE kernels/no_cutlass.cpp)
 endif()

@@ -6,14 +6,16 @@
 #include <cmath>
 
 #include "worker/kernels/capability.h"
+#include "worker/kernels/hopper_attention.h"
 #include "worker/kernels/softmax.h"
 
 namespace trireme::nn {
 namespace {
 
 constexpr int kHopper = 90;
-constexpr std::int64_t kLong = 1024;        // keys from which a plan of cuDNN's pays,
-constexpr std::int64_t kCudnnHead = 128;    // up to this width
+constexpr std::int64_t kLong = 256;         // keys from which a plan of cuDNN's pays,
+constexpr std::int64_t kCudnnHead = 128;    // up to this width,
+constexpr std::int64_t kVeryLong = 1024;    // and a kernel of our own, for the widths that it has
 constexpr std::int64_t kWideHead = 256;     // what flash takes
 constexpr std::int64_t kScores = 64 << 20;  // of one stretch of queries, float32: 256 MiB
 
@@ -62,13 +64,21 @@ AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const
   }
   const bool hopper = kernels::capability(q.device()) / 10 == kHopper / 10;
   const bool pays = hopper && head_dim <= kCudnnHead && k.size(-3) >= kLong && !options.any_length;
-  return pays ? AttentionKernel::cudnn : AttentionKernel::flash;
+  if (!pays) return AttentionKernel::flash;
+  const bool ours = k.size(-3) >= kVeryLong && !options.causal && kernels::has_hopper_attention(q);
+  return ours ? AttentionKernel::hopper : AttentionKernel::cudnn;
 }
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionOptions& options) {
   const std::optional<double> scale = options.scale != 0 ? std::optional(options.scale) : std::nullopt;
   const AttentionKernel kernel = attention_kernel(q, k, options);
   if (kernel == AttentionKernel::products) return products(q.squeeze(1), k.squeeze(1), v.squeeze(1), scale);
+  if (kernel == AttentionKernel::hopper) {
+    const auto sequences = [](const at::Tensor& x) { return x.dim() == 4 ? x : x.unsqueeze(0); };
+    const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
+    return kernels::hopper_attention(sequences(q), sequences(k), sequences(v), factor)
+        .view({-1, q.size(-2) * q.size(-1)});
+  }
   const at::Tensor heads_q = heads_first(q), heads_k = heads_first(k), heads_v = heads_first(v);
   at::Tensor out;
   if (kernel == AttentionKernel::cudnn) {

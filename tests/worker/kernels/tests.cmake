@@ -5,6 +5,7 @@ add_executable(kernels_tests
   kernels/gate_test.cpp
   kernels/gated_product_test.cpp
   kernels/group_norm_test.cpp
+  kernels/hopper_attention_test.cpp
   kernels/norm_test.cpp
   kernels/pixels_test.cpp
   kernels/rope_test.cpp

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "worker/kernels/capability.h"
+#include "worker/kernels/hopper_attention.h"
 
 namespace trireme::nn {
 namespace {
@@ -84,9 +85,13 @@ TEST(Attention, EveryKernelFollowsTheFormulaAndGivesTheSameBitsTwiceOnAGpu) {
   const at::Device device(at::kCUDA, 0);
   const bool hopper = kernels::capability(device) / 10 == 9;
   const AttentionKernel fast = hopper ? AttentionKernel::cudnn : AttentionKernel::flash;
+  const bool ours = kernels::has_hopper_attention(at::ones({1, 96}, at::TensorOptions(at::kBFloat16).device(device)));
+  const AttentionKernel fastest = ours ? AttentionKernel::hopper : fast;
   const std::pair<Shape, AttentionKernel> cases[] = {{{1152, 30, 30, 128}, fast},
-                                                     {{1187, 24, 8, 96}, fast},
+                                                     {{1187, 24, 8, 96}, fastest},
                                                      {{4224, 30, 30, 128}, fast},
+                                                     {{384, 30, 30, 128}, fast},
+                                                     {{512, 24, 8, 96}, fast},
                                                      {{96, 30, 30, 128}, AttentionKernel::flash},
                                                      {{1030, 1, 1, 512}, AttentionKernel::products},
                                                      {{16384, 1, 1, 512}, AttentionKernel::products}};

@@ -193,6 +193,7 @@ at::Tensor JinaTower::layer(std::size_t i, const at::Tensor& x, const Pass& pass
   kernels::rope_(q, pass.rope, kernels::RopePairs::halves);
   kernels::rope_(k, pass.rope, kernels::RopePairs::halves);
   nn::AttentionOptions options;
+  options.any_length = true;
   if (pass.seen.defined()) options.mask = pass.seen.unsqueeze(0).expand({x.size(0), x.size(0)});
   const at::Tensor attended = layer.out.linear(nn::attention(q, k, v, options), layer.out_bias, config_);
   const at::Tensor middle = normed(x + attended, layer.norm1);
