@@ -34,6 +34,7 @@ struct Options {
   std::string shapes = "bench/shapes";
   double warm = 3;
   int repeats = 30;
+  std::int64_t caption = 120;
   bool profile = false, fp8 = false, stacked = false;
 };
 
@@ -104,7 +105,7 @@ Network z_image_network(const Setting& s, std::int64_t side, std::int64_t count)
   auto model = std::make_shared<Transformer>(transformer_config(PartConfig(files, "transformer")));
   fill(s, "transformer", [&](Parameters& p) { model->want(p); });
   const TransformerConfig& config = model->config();
-  const TokenGrid grid{side, side, 120};
+  const TokenGrid grid{side, side, s.options.caption};
   const Grids grids(static_cast<std::size_t>(count), grid);
   const GridRope host = model->rope(grid);
   const auto of_all = [&](const nn::RopeTable& one) {
@@ -247,6 +248,7 @@ int main(int argc, char** argv) {
   app.add_option("--shapes", options.shapes);
   app.add_option("--warm", options.warm, "seconds of repeats before measuring");
   app.add_option("--repeats", options.repeats);
+  app.add_option("--caption", options.caption, "tokens of Z-Image's captions")->check(CLI::Range(1, 1000));
   app.add_flag("--profile", options.profile, "the kernels of each forward by time, through CUPTI");
   app.add_flag("--fp8", options.fp8, "transformers as with model.dtype: fp8; floors stay bfloat16");
   app.add_flag("--stacked", options.stacked, "gates behind their products, as where the GPU has no kernel for both");

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <utility>
@@ -42,8 +43,11 @@ at::Tensor PromptEncoder::tokenize(const std::string& prompt) const {
 }
 
 std::vector<Reading> PromptEncoder::begin(const Grids& grids, const std::vector<at::Tensor>& ids) const {
-  // Causal attention: what stands behind the end changes nothing, and few lengths are left to capture.
-  const auto length = [&](std::size_t i) { return device_.is_cuda() ? grids[i].padded_caption() : ids[i].size(0); };
+  // Causal attention: what stands behind the end changes nothing. On a GPU captions are read as if all were as long as
+  // the longest, so that a unit takes one pass and few shapes are left to capture.
+  std::int64_t longest = 0;
+  for (const TokenGrid& grid : grids) longest = std::max(longest, grid.padded_caption());
+  const auto length = [&](std::size_t i) { return device_.is_cuda() ? longest : ids[i].size(0); };
   std::map<std::int64_t, std::vector<std::size_t>> by_length;
   for (std::size_t i = 0; i < ids.size(); ++i) by_length[length(i)].push_back(i);
   std::vector<Reading> readings;

@@ -29,7 +29,7 @@ class PromptEncoder {
 
   /// Of the prompt in its chat template: [caption] int64, on the host.
   at::Tensor tokenize(const std::string& prompt) const;
-  /// Tables and ids of the captions, in stream order on the device: those of one length together.
+  /// Tables and ids of the captions, in stream order on the device: those of one length together, on a GPU all.
   std::vector<Reading> begin(const Grids& grids, const std::vector<at::Tensor>& ids) const;
   /// Appends the slices that encode the captions of a half, and then set Half::caption. `keep_features`: they stay in
   /// Half::features until the result is made.
