@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "worker/engine/unit_items.h"
 #include "worker/engine/unit_work.h"
 #include "worker/exchange/codec.h"
 #include "worker/transport/wire.h"
@@ -39,17 +40,6 @@ Bytes encode_place(std::uint64_t seq) {
   return out.take();
 }
 
-/// All items fail with the same reason.
-std::vector<Result> failed_results(const Unit& unit, const std::string& why) {
-  std::vector<Result> results;
-  for (const Item& item : unit.items) {
-    Result& result = results.emplace_back();
-    result.id = item.id;
-    result.error = why;
-  }
-  return results;
-}
-
 at::Tensor bytes_of(const at::Tensor& tensor) { return tensor.view({-1}).view(at::kByte); }
 
 }  // namespace
@@ -67,7 +57,7 @@ struct GuidancePairEngine::InHand {
   Stage stage = Stage::begun;
   at::Tensor arriving;  // the other rank's prediction
   TransferId transfer = 0;
-  std::vector<Result> results;
+  std::vector<Result> results;  // of the items that could be made
   PhaseClock clock;
 };
 
@@ -164,16 +154,28 @@ bool GuidancePairEngine::step() {
   if (unit.stage == Stage::exchanging) return follow(unit);
   const auto failure = failure_of([&] {
     if (!unit.session) begin(unit);
-    run_slice(unit);
+    if (unit.session) run_slice(unit);
   });
   if (failure) fail(unit, *failure, /*tell=*/true);
   if (!unit.session || unit.stage == Stage::planned) close();
   return true;
 }
 
+/// Both ranks begin with the same words, so an item that can't be made is closed on both. The session stays null where
+/// none can.
 void GuidancePairEngine::begin(InHand& unit) {
   times_.start_clock();
-  unit.session = model_.begin(unit.unit, unit.slices);
+  while (!unit.session) {
+    const Unit open = open_items(unit.unit);
+    if (open.items.empty()) return;
+    try {
+      unit.session = model_.begin(open, unit.slices);
+    } catch (const ItemError& error) {
+      if (!error.item()) throw;
+      unit.slices.clear();
+      close_item(unit.unit, *error.item(), error.what());
+    }
+  }
   const bool shared = unit.session->halves == kRanks;
   if (first() && !shared) {
     unit.slices.clear();
@@ -271,7 +273,8 @@ void GuidancePairEngine::fail(InHand& unit, const std::string& why, bool tell) {
   unit.words.clear();
   unit.session.reset();
   unit.slices.clear();
-  unit.results = failed_results(unit.unit, why);
+  unit.results.clear();
+  close_items(unit.unit, why);
 }
 
 void GuidancePairEngine::close() {
@@ -287,7 +290,10 @@ bool GuidancePairEngine::collect() {
       if (const auto complete = std::exchange(result.complete, {})) complete(result);
     }
     times_.add_side(unit.unit.index, unit.clock);
-    if (!first()) finished_.push_back({std::move(unit.unit), std::move(unit.results), unit.clock.seconds()});
+    if (!first()) {
+      std::vector<Result> results = results_of_all(unit.unit, std::move(unit.results));
+      finished_.push_back({std::move(unit.unit), std::move(results), unit.clock.seconds()});
+    }
     completing_.pop_front();
     any = true;
   }

@@ -31,6 +31,9 @@ class Watched final : public ForwardingModel {
   explicit Watched(Wishes wishes) : ForwardingModel(fake_pictures()), wishes_(std::move(wishes)) {}
 
   std::unique_ptr<Session> begin(const Unit& unit, Slices& slices) override {
+    for (std::size_t i = 0; i < unit.items.size(); ++i) {
+      if (unit.items[i].prompt == "too long") throw ItemError("a caption is too long", i);
+    }
     auto session = ForwardingModel::begin(unit, slices);
     for (const int half : {0, 1}) slices.push_back({Phase::encode, [this, half] { encoded.push_back(half); }, half});
     slices.push_back({Phase::encode, [this, index = unit.index] { fail_in(index, -1); }});
@@ -133,10 +136,7 @@ Script random_script(std::uint64_t seed, int replicas) {
   Script script;
   script.replicas = replicas;
   const int units = below(random, 8 * replicas);
-  for (int i = 0; i < units; ++i) {
-    script.units.push_back(random_unit(static_cast<std::uint64_t>(i), random));
-    script.units.back().items[0].error.clear();  // of pictures that go in, which this engine has none of
-  }
+  for (int i = 0; i < units; ++i) script.units.push_back(random_unit(static_cast<std::uint64_t>(i), random));
   script.depth = 1 + static_cast<std::size_t>(below(random, 4));
   if (below(random, 5) == 0) script.drain_after = 1 + below(random, 5);
   script.tensors = below(random, 2) == 0;
@@ -180,6 +180,28 @@ TEST(GuidancePair, WithoutGuidanceTheLastRankWorksAlone) {
   const Pair pair = on_two_ranks({picture_unit(0, "a fox", 0)}, {{}, {}}, 1);
   EXPECT_THAT(pair.encoded[0], IsEmpty());
   EXPECT_EQ(pair.finished.at(0).results.at(0).error, "");
+}
+
+TEST(GuidancePair, AnItemThatCannotBeMadeFailsAlone) {
+  const Unit fox = picture_unit(7, "a fox", 3);
+  Unit three = fox, none = picture_unit(8, "too long", 3), known = picture_unit(9, "a cat", 3);
+  three.items.insert(three.items.begin(), picture_unit(7, "too long", 3).items[0]);
+  three.items.push_back(picture_unit(7, "too long", 3).items[0]);
+  known.items[0].error = "a picture that cannot be read";
+  const std::vector<Finished> good = on_one_rank({fox}, {});
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const Pair pair = on_two_ranks({three, none, known, fox}, {{}, {}}, seed);
+    ASSERT_EQ(pair.finished.size(), 4u);
+    std::vector<std::string> errors;
+    for (const Finished& finished : pair.finished) {
+      for (const Result& result : finished.results) errors.push_back(result.error);
+    }
+    const std::string too_long = "a caption is too long";
+    EXPECT_THAT(errors, testing::ElementsAre(too_long, "", too_long, too_long, "a picture that cannot be read", ""));
+    for (const Result* fox_of : {&pair.finished[0].results.at(1), &pair.finished[3].results.at(0)}) {
+      EXPECT_TRUE(at::equal(fox_of->picture, good[0].results.at(0).picture)) << seed;
+    }
+  }
 }
 
 TEST(GuidancePair, AUnitThatFailsOnEitherRankFailsOnBothAndTheOthersGoOn) {
