@@ -10,6 +10,7 @@
 #include "cutlass/epilogue/collective/detail.hpp"
 #include "cutlass/epilogue/thread/linear_combination.h"
 #include "cutlass/gemm/dispatch_policy.hpp"
+#include "worker/kernels/exp2.cuh"
 #include "worker/kernels/pair_order.h"
 #include "worker/kernels/pair_stores.cuh"
 
@@ -23,11 +24,6 @@ CUTLASS_DEVICE unsigned packed(float low, float high) {
 CUTLASS_DEVICE float low(unsigned two) { return __uint_as_float(two << 16); }
 CUTLASS_DEVICE float high(unsigned two) { return __uint_as_float(two & 0xffff0000u); }
 
-CUTLASS_DEVICE float exp2_fast(float v) {
-  float out;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(v));
-  return out;
-}
 CUTLASS_DEVICE float reciprocal_fast(float v) {
   float out;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(v));

@@ -247,7 +247,7 @@ __global__ void add_parts(const __grid_constant__ Params p) {
     const float2 of_row = p.part_rows(s.part + i)[row];
     const float* const values = p.part_values(s.part + i) + row * kAttentionWidth + column;
     const float4 v = *reinterpret_cast<const float4*>(values);
-    const float factor = power_of_two((of_row.x - largest) * p.scale);
+    const float factor = exp2_fast((of_row.x - largest) * p.scale);
     sum += factor * of_row.y;
     o.x += factor * v.x, o.y += factor * v.y, o.z += factor * v.z, o.w += factor * v.w;
   }

@@ -3,14 +3,9 @@
 // pairs of neighbouring columns of two rows, value r being of row r / 2 % 2; four threads share a row.
 
 #include "cute/tensor.hpp"
+#include "worker/kernels/exp2.cuh"
 
 namespace trireme::kernels {
-
-CUTE_DEVICE float power_of_two(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
 
 class OnlineSoftmax {
  public:
@@ -26,7 +21,7 @@ class OnlineSoftmax {
     for (int i = 0; i < 2; ++i) {
       float both = fmaxf(largest[2 * i], largest[2 * i + 1]);
       for (const int lane : {1, 2}) both = fmaxf(both, __shfl_xor_sync(kAll, both, lane));
-      factor_[i] = power_of_two((largest_[i] - both) * scale);
+      factor_[i] = exp2_fast((largest_[i] - both) * scale);
       largest_[i] = both;
       shift[i] = both * scale;
       sum[2 * i] = sum_[i] * factor_[i];
@@ -34,7 +29,7 @@ class OnlineSoftmax {
     }
     CUTE_UNROLL
     for (int r = 0; r < cute::size(s); ++r) {
-      s(r) = power_of_two(s(r) * scale - shift[r / 2 % 2]);
+      s(r) = exp2_fast(s(r) * scale - shift[r / 2 % 2]);
       sum[r % 4] += s(r);
     }
     sum_[0] = sum[0] + sum[1], sum_[1] = sum[2] + sum[3];
