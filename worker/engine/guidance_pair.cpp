@@ -165,17 +165,8 @@ bool GuidancePairEngine::step() {
 /// none can.
 void GuidancePairEngine::begin(InHand& unit) {
   times_.start_clock();
-  while (!unit.session) {
-    const Unit open = open_items(unit.unit);
-    if (open.items.empty()) return;
-    try {
-      unit.session = model_.begin(open, unit.slices);
-    } catch (const ItemError& error) {
-      if (!error.item()) throw;
-      unit.slices.clear();
-      close_item(unit.unit, *error.item(), error.what());
-    }
-  }
+  unit.session = begin_open_items(model_, unit.unit, unit.slices);
+  if (!unit.session) return;
   const bool shared = unit.session->halves == kRanks;
   if (first() && !shared) {
     unit.slices.clear();

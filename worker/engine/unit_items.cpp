@@ -23,6 +23,11 @@ void close_item(Unit& unit, std::size_t place, const std::string& why) {
   throw Error(ExitCode::internal, "an item that is not in unit " + std::to_string(unit.index) + " fails: " + why);
 }
 
+bool close_item(Unit& unit, const ItemError& error) {
+  if (error.item()) close_item(unit, *error.item(), error.what());
+  return error.item().has_value();
+}
+
 void close_items(Unit& unit, const std::string& why) {
   for (Item& item : unit.items) {
     if (item.error.empty()) item.error = why;
@@ -49,18 +54,26 @@ std::vector<Result> results_of_all(const Unit& unit, std::vector<Result> made) {
   return all;
 }
 
+std::unique_ptr<Session> begin_open_items(Model& model, Unit& unit, Slices& slices) {
+  for (;;) {
+    const Unit open = open_items(unit);
+    if (open.items.empty()) return nullptr;
+    try {
+      return model.begin(open, slices);
+    } catch (const ItemError& error) {
+      if (!close_item(unit, error)) throw;
+      slices.clear();
+    }
+  }
+}
+
 std::shared_ptr<SideWork::Task> begin_beside(SideWork& side, Model& model, Unit& unit,
                                              std::unique_ptr<Session>& session) {
   const auto plan = [&model, &unit, &session](Slices& slices) {
     session.reset();
-    const Unit open = open_items(unit);
-    if (!open.items.empty()) session = model.begin(open, slices);
+    session = begin_open_items(model, unit, slices);
   };
-  const auto without = [&unit](const ItemError& error) {
-    if (error.item()) close_item(unit, *error.item(), error.what());
-    return error.item().has_value();
-  };
-  return side.add(plan, without);
+  return side.add(plan, [&unit](const ItemError& error) { return close_item(unit, error); });
 }
 
 }  // namespace trireme
