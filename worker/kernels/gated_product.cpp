@@ -12,9 +12,7 @@
 namespace trireme::kernels {
 namespace {
 
-constexpr std::int64_t kTileRows = 128, kTileColumns = 256, kColumnMultiple = 8;
-
-std::int64_t tiles_of(std::int64_t size, std::int64_t tile) { return (size + tile - 1) / tile; }
+constexpr int kTileRows = 128, kTileColumns = 256, kColumnMultiple = 8;
 
 /// How tiles are dealt out to the multiprocessors of an H200, milliseconds a product, rows x outputs x in:
 ///                                in twos   alone   cuBLAS, silu_mul
@@ -25,10 +23,10 @@ std::int64_t tiles_of(std::int64_t size, std::int64_t tile) { return (size + til
 /// other: a turn then has four columns and all rows, and what it reads lies in the L2 cache. With more rows four
 /// columns are walked side by side, so that a turn keeps that form (not measured).
 void deal_out(GatedProductLaunch& args) {
-  constexpr std::int64_t kManyRows = 64;
-  const std::int64_t rows = tiles_of(args.rows, kTileRows), columns = tiles_of(2 * args.dim, kTileColumns);
-  const std::int64_t turns = tiles_of(rows * columns, args.multiprocessors);
-  const std::int64_t idle = turns * args.multiprocessors - rows * columns;
+  constexpr int kManyRows = 64;
+  const int rows = tiles_of(args.rows, kTileRows), columns = tiles_of(2 * args.dim, kTileColumns);
+  const int turns = tiles_of(rows * columns, args.multiprocessors);
+  const int idle = turns * args.multiprocessors - rows * columns;
   args.in_twos = columns % 2 == 0 && idle * 100 < turns * args.multiprocessors;
   args.columns_together = rows < kManyRows ? 1 : 4;
 }

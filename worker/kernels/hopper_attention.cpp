@@ -17,9 +17,12 @@ at::Tensor readable(const at::Tensor& x) {
 
 }  // namespace
 
+int HopperAttentionLaunch::row_tiles() const { return tiles_of(queries, kAttentionRows); }
+
+int HopperAttentionLaunch::key_tiles() const { return tiles_of(keys, kAttentionKeys); }
+
 AttentionShares HopperAttentionLaunch::shares() const {
-  const auto tiles = [](int size, int tile) { return (size + tile - 1) / tile; };
-  return attention_shares(heads * tiles(queries, kAttentionRows), tiles(keys, kAttentionKeys), multiprocessors);
+  return attention_shares(heads * row_tiles(), key_tiles(), multiprocessors);
 }
 
 std::int64_t HopperAttentionLaunch::partials() const {

@@ -14,8 +14,6 @@ constexpr int kThreads = (kGroups + 1) * kGroup;
 constexpr int kMostShared = 227 * 1024, kShared = sizeof(Shared) + Shared::kAligned;  // bytes of a block
 static_assert(kShared <= kMostShared);
 
-constexpr int tiles(int size, int tile) { return (size + tile - 1) / tile; }
-
 /// The thread that fills shared memory: keys one tile ahead of values, as they are asked for.
 CUTE_DEVICE void fill(const Params& p, Shared& shared) {
   const auto in = [](Half* data, const auto& layout) {
@@ -31,16 +29,16 @@ CUTE_DEVICE void fill(const Params& p, Shared& shared) {
   for (int i = blockIdx.x; i < p.all_shares(); i += gridDim.x) {
     const Share s = p.share(i);
     const int kv_head = s.head / (p.heads / p.kv_heads);
-    const auto tiles_of = [](const auto& copy, const auto& to,
-                             const auto& from) {  // from and to, as the copy cuts them
+    const auto cut_by = [](const auto& copy, const auto& to,
+                           const auto& from) {  // from and to, as the copy cuts them
       return tma_partition(copy, _0{}, Layout<_1>{}, to, group_modes<0, 2>(from));
     };
     const auto q =
-        tiles_of(p.q, in_q, local_tile(all_q(_, _, s.head, s.sequence), Shape<Queries, Width>{}, make_coord(_, _0{})));
+        cut_by(p.q, in_q, local_tile(all_q(_, _, s.head, s.sequence), Shape<Queries, Width>{}, make_coord(_, _0{})));
     const auto k =
-        tiles_of(p.k, in_k, local_tile(all_k(_, _, kv_head, s.sequence), Shape<Keys, Width>{}, make_coord(_, _0{})));
+        cut_by(p.k, in_k, local_tile(all_k(_, _, kv_head, s.sequence), Shape<Keys, Width>{}, make_coord(_, _0{})));
     const auto v =
-        tiles_of(p.v, in_v, local_tile(all_v(_, _, kv_head, s.sequence), Shape<Width, Keys>{}, make_coord(_0{}, _)));
+        cut_by(p.v, in_v, local_tile(all_v(_, _, kv_head, s.sequence), Shape<Width, Keys>{}, make_coord(_0{}, _)));
     const auto load = [](Ring<kStages>& ring, Place<kStages>& at, int bytes, const auto& by, const auto& cut,
                          int tile) {
       copy(by.with(ring.begin_write(at, bytes), 0), get<0>(cut)(_, tile), get<1>(cut)(_, at.stage));
@@ -274,8 +272,8 @@ Params params_of(const HopperAttentionLaunch& a) {
           a.keys,
           a.heads,
           a.kv_heads,
-          tiles(a.queries, kAttentionRows),
-          tiles(a.keys, kAttentionKeys),
+          a.row_tiles(),
+          a.key_tiles(),
           a.shares(),
           a.scale * kLog2e};
 }
@@ -294,7 +292,7 @@ cudaError_t launch_hopper_attention(const HopperAttentionLaunch& args, cudaStrea
   if (p.shares.split > 0) {
     constexpr int kAdders = 256;
     const int rows = args.sequences * p.shares.split * kAttentionRows;
-    add_parts<<<tiles(rows * (kAttentionWidth / 4), kAdders), kAdders, 0, stream>>>(p);
+    add_parts<<<tiles_of(rows * (kAttentionWidth / 4), kAdders), kAdders, 0, stream>>>(p);
   }
   return cudaGetLastError();
 }

@@ -11,6 +11,9 @@
 
 namespace trireme::kernels {
 
+/// How many tiles hold `size`.
+constexpr int tiles_of(int size, int tile) { return (size + tile - 1) / tile; }
+
 enum class Element { float32, bfloat16 };
 
 /// y = the norm of x, times the gate; sum = residual + y; norm = the norm of the sum, times the scale. What has a null
@@ -126,6 +129,8 @@ struct HopperAttentionLaunch {
   float scale;  // above 0
   int multiprocessors;
 
+  int row_tiles() const;
+  int key_tiles() const;
   AttentionShares shares() const;
   std::int64_t partials() const;
 };

@@ -19,8 +19,10 @@ constexpr std::int64_t kVeryLong = 1024;    // and a kernel of our own, for the 
 constexpr std::int64_t kWideHead = 256;     // what flash takes
 constexpr std::int64_t kScores = 64 << 20;  // of one stretch of queries, float32: 256 MiB
 
+/// [sequences, tokens, heads, head_dim]
+at::Tensor sequences(const at::Tensor& x) { return x.dim() == 4 ? x : x.unsqueeze(0); }
 /// [sequences, heads, tokens, head_dim], as the next two want it.
-at::Tensor heads_first(const at::Tensor& x) { return (x.dim() == 4 ? x : x.unsqueeze(0)).transpose(1, 2); }
+at::Tensor heads_first(const at::Tensor& x) { return sequences(x).transpose(1, 2); }
 
 at::Tensor flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
                  std::optional<double> scale) {
@@ -38,8 +40,7 @@ at::Tensor cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
 }
 
 /// One head: scores and their softmax in float32. q, k, v [tokens, head_dim].
-at::Tensor products(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, std::optional<double> scale) {
-  const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(1))));
+at::Tensor products(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double factor) {
   const std::int64_t stretch = std::max<std::int64_t>(128, kScores / k.size(0) / 128 * 128);
   const at::Tensor out = at::empty({q.size(0), v.size(1)}, q.options()), turned = k.t();
   for (std::int64_t first = 0; first < q.size(0); first += stretch) {
@@ -71,11 +72,10 @@ AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionOptions& options) {
   const std::optional<double> scale = options.scale != 0 ? std::optional(options.scale) : std::nullopt;
+  const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
   const AttentionKernel kernel = attention_kernel(q, k, options);
-  if (kernel == AttentionKernel::products) return products(q.squeeze(1), k.squeeze(1), v.squeeze(1), scale);
+  if (kernel == AttentionKernel::products) return products(q.squeeze(1), k.squeeze(1), v.squeeze(1), factor);
   if (kernel == AttentionKernel::hopper) {
-    const auto sequences = [](const at::Tensor& x) { return x.dim() == 4 ? x : x.unsqueeze(0); };
-    const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
     return kernels::hopper_attention(sequences(q), sequences(k), sequences(v), factor)
         .view({-1, q.size(-2) * q.size(-1)});
   }
