@@ -1,7 +1,7 @@
 // What the kernels in worker/kernels reach, at the shapes of Z-Image at 1024 x 1024: kernels_bench [--small]
 // Each beside the same work in plain ATen. Bytes are the least that must move: inputs once, outputs once. Buffers take
-// turns, so that the L2 cache does not hold them. `--small` tries the program out; `--attention`
-// and `--products` make the last two tables alone.
+// turns, so that the L2 cache does not hold them. `--small` tries the program out; `--attention` and `--products` make
+// the last two tables alone.
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -231,9 +231,8 @@ void attention_rows(Table& table) {
     std::int64_t sequences, tokens, heads, kv_heads, head_dim;
   };
   std::printf(
-      "\n| attention: sequences, tokens, heads, key heads, width | by the rule | hot ms | TFLOP/s | MHz | ours | cuDNN "
-      "| "
-      "flash |\n|---|---|---:|---:|---:|---:|---:|---:|\n");
+      "\n| attention: sequences, tokens, heads, key heads, width | by the rule | hot ms | TFLOP/s | MHz "
+      "| ours | cuDNN | flash |\n|---|---|---:|---:|---:|---:|---:|---:|\n");
   for (const Shape& s :
        {Shape{1, 4224, 30, 30, 128}, Shape{1, 4096, 30, 30, 128}, Shape{1, 2432, 30, 30, 128},
         Shape{1, 1152, 30, 30, 128}, Shape{4, 1152, 30, 30, 128}, Shape{4, 2432, 30, 30, 128},
