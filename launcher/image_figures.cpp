@@ -103,13 +103,13 @@ ImageParts image_parts(const ImageRun& run) {
 ImagePace image_pace(const ImageRun& run, const std::vector<Status>& readings) {
   const std::vector<double> written = times_of_files(run.folder / "images");
   const int batch = pictures_a_unit(written.size(), units_in(spans_of(run.folder / "trace.json")));
-  const auto warm = static_cast<std::size_t>(run.warm_up) * static_cast<std::size_t>(batch * run.ranks);
-  if (written.size() <= warm) too_few(run);
+  const auto round = static_cast<std::size_t>(batch * run.ranks), warm = static_cast<std::size_t>(run.warm_up) * round;
+  if (written.size() <= warm + round) too_few(run);
   ImagePace pace;
   pace.images = static_cast<int>(written.size());
-  const double since = warm == 0 ? written.front() : written[warm - 1];
-  const std::size_t counted = warm == 0 ? written.size() - 1 : written.size() - warm;
-  pace.seconds_an_image = (written.back() - since) / static_cast<double>(counted);
+  const std::size_t first = warm == 0 ? 0 : warm - 1, last = written.size() - round - 1;
+  if (last <= first) too_few(run);
+  pace.seconds_an_image = (written[last] - written[first]) / static_cast<double>(last - first);
   const Summary summary = read_summary(run.folder / "summary.json");
   pace.images_a_second = pace.images / summary.seconds;
   for (const RankSummary& rank : summary.ranks) {

@@ -25,7 +25,8 @@ inline constexpr double kPeakFlops = 790e12;  // short bursts of an H200 in bflo
 
 struct ImagePace {
   int images = 0;               // in all
-  double seconds_an_image = 0;  // from the last picture of the warm-up on disk to the last of all
+  double seconds_an_image = 0;  // from the last picture of the warm-up on disk to the last before each rank's last
+                                // unit, whose decoding has no steps beside it
   double images_a_second = 0;   // of the whole job, from its first scatter
   double peak_gib = 0;          // of the rank that took most
   std::optional<GpuUse> gpu;
@@ -40,7 +41,7 @@ struct ImageRun {
 };
 
 /// `run`: with a timeline, and nothing of one unit beside another. Throws Error(bad_data) naming the file, also where
-/// there are too few units to leave out those of the warm-up.
+/// there are too few units to leave out those of the warm-up, and for the pace the last.
 ImageParts image_parts(const ImageRun& run);
 ImagePace image_pace(const ImageRun& run, const std::vector<Status>& readings);
 
