@@ -7,6 +7,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -51,7 +52,11 @@ using Work = std::function<void()>;
 /// What is measured, and the least that has to be done (if anything is known).
 struct Network {
   Work forward, floor;
+  int forwards = 1;  // of one call of `forward`
 };
+
+/// Of a transformer's call, as a job makes them: what its blocks scale and gate with is made for that many at once.
+constexpr int kForwards = 4;
 
 /// Blocks of `pictures` times `tokens` rows: their products and attention, with weights of two blocks in turn.
 struct Blocks {
@@ -115,11 +120,21 @@ Network z_image_network(const Setting& s, std::int64_t side, std::int64_t count)
   };
   const std::vector<std::int64_t> one = {config.channels, 2 * side, 2 * side},
                                   several = {count, one[0], one[1], one[2]};
-  const Transformer::Inputs inputs{
-      s.random(count == 1 ? one : several), nn::upload(model->time_features({0.3f}), s.device),
-      s.random({count * grid.padded_caption(), config.dim}), of_all(host.image), of_all(host.all)};
+  const Transformer::Inputs inputs{s.random(count == 1 ? one : several),
+                                   {},
+                                   s.random({count * grid.padded_caption(), config.dim}),
+                                   of_all(host.image),
+                                   of_all(host.all)};
+  const at::Tensor times = nn::upload(model->time_features(std::vector<float>(kForwards, 0.3f)), s.device);
   Network network;
-  network.forward = [=] { model->forward(inputs, grids, s.dtype); };
+  network.forwards = kForwards;
+  network.forward = [=] {
+    Transformer::Inputs in = inputs;
+    for (const nn::DitCondition& condition : model->conditions(times, /*factors=*/true)) {
+      in.condition = condition;
+      model->forward(in, grids, s.dtype);
+    }
+  };
   const nn::DitBlockConfig block{config.dim,          config.heads,     config.heads,   config.head_dim,
                                  config.feed_forward, config.adaln_dim, config.norm_eps};
   network.floor = block_floor(s, block,
@@ -139,18 +154,22 @@ Network newbie_network(const Setting& s, std::int64_t side) {
   const nn::RopeTable of_image = nn::upload(host.image, s.device), all = nn::upload(host.all, s.device);
   const at::Tensor latents = s.random({config.channels, 2 * side, 2 * side});
   const at::Tensor caption = s.random({grid.caption, config.block.dim});
-  const at::Tensor features = nn::upload(nn::time_features({0.3f}, 1), s.device);
+  const at::Tensor times = nn::upload(nn::time_features(std::vector<float>(kForwards, 0.3f), 1), s.device);
   const at::Tensor pooled = s.random({1, config.pooled_out});
   Network network;
+  network.forwards = kForwards;
   network.forward = [=] {
-    const at::Tensor condition = model->condition(features, pooled);
-    at::Tensor x = model->embed_image(latents);
-    for (std::int64_t i = 0; i < config.refiners; ++i) {
-      x = model->noise_refiner(static_cast<std::size_t>(i), x, of_image, condition);
+    for (const nn::DitCondition& condition : model->conditions(times, pooled, /*factors=*/true)) {
+      nn::DitRows rows{model->embed_image(latents), {}};
+      for (std::int64_t i = 0; i < config.refiners; ++i) {
+        rows = model->noise_refiner(static_cast<std::size_t>(i), rows, of_image, condition);
+      }
+      rows = {at::cat({caption, rows.hidden}), {}};
+      for (std::int64_t i = 0; i < config.layers; ++i) {
+        rows = model->layer(static_cast<std::size_t>(i), rows, all, condition);
+      }
+      model->velocity(rows.hidden, condition, grid);
     }
-    x = at::cat({caption, x});
-    for (std::int64_t i = 0; i < config.layers; ++i) x = model->layer(static_cast<std::size_t>(i), x, all, condition);
-    model->velocity(x, condition, grid);
   };
   network.floor =
       block_floor(s, config.block, {{config.refiners, side * side}, {config.layers, grid.caption + side * side}});
@@ -158,12 +177,12 @@ Network newbie_network(const Setting& s, std::int64_t side) {
 }
 
 /// A decoder without its encoder; latents of `side` x `side`.
-Network vae_network(const Setting& s, std::int64_t side) {
+Network vae_network(const Setting& s, std::int64_t side, std::int64_t count) {
   const ModelFiles files = read_model_files(s.options.shapes + "/z_image_turbo", /*weights=*/false);
   const PartConfig part(files, "vae");
   auto vae = std::make_shared<AutoencoderDecoder>(autoencoder_config(part));
   fill(s, "vae", [&](Parameters& p) { vae->want(p, part); });
-  const at::Tensor latents = s.random({1, vae->config().latent_channels, side, side});
+  const at::Tensor latents = s.random({count, vae->config().latent_channels, side, side});
   return {[=] {
             at::Tensor x = vae->unscale(latents);
             for (std::size_t i = 0; i < vae->step_count(); ++i) x = vae->step(i, x);
@@ -198,18 +217,24 @@ Network make_network(const Setting& s, const std::string& name) {
   const std::string kind = name.substr(0, cut);
   if (kind == "z_image") return z_image_network(s, size / 16, pictures);
   if (kind == "newbie") return newbie_network(s, size / 16);
-  if (kind == "vae") return vae_network(s, size / 8);
+  if (kind == "vae") return vae_network(s, size / 8, pictures);
   if (kind == "text") return text_network(s, size);
-  throw Error(ExitCode::usage, "no network " + name + ": z_image_N or z_image_NxPICTURES, newbie_N, vae_N or text_N");
+  throw Error(ExitCode::usage, "no network " + name + ": z_image_N, vae_N, either with xPICTURES, newbie_N or text_N");
 }
 
 void print_row(const Setting& s, const std::string& name) {
   const Network network = make_network(s, name);
   const Plan plan{s.options.warm, s.options.repeats, /*graph=*/true};
-  const Timing graph = time_hot(s.device, plan, network.forward);
+  const auto of_one = [&](Plan several) {
+    several.repeats = std::max(several.repeats / network.forwards, 3);
+    Timing timing = time_hot(s.device, several, network.forward);
+    timing.ms /= network.forwards;
+    return timing;
+  };
+  const Timing graph = of_one(plan);
   Plan eager_plan = plan;
   eager_plan.graph = false, eager_plan.warm_seconds = 0.5;
-  const Timing eager = time_hot(s.device, eager_plan, network.forward);
+  const Timing eager = of_one(eager_plan);
   const Timing floor = network.floor ? time_hot(s.device, plan, network.floor) : Timing{};
   std::printf("| %s | %.2f | %.2f | %.0f | %.0f | %.2f | %.0f | %.0f | %.3f |\n", name.c_str(), eager.ms, graph.ms,
               graph.sm_mhz, graph.watts, floor.ms, floor.sm_mhz, floor.watts, floor.ms > 0 ? graph.ms / floor.ms : 0);
@@ -233,7 +258,7 @@ void run(const Options& options) {
     network.forward();
     network.forward();
     device::synchronize(device);
-    std::printf("\n%s\n%s", name.c_str(), profile(device, network.forward, 24).c_str());
+    std::printf("\n%s, %d times\n%s", name.c_str(), network.forwards, profile(device, network.forward, 24).c_str());
     std::fflush(stdout);
   }
 }

@@ -5,6 +5,6 @@
 
 namespace trireme {
 
-inline constexpr const char* kNumericTables = "3";
+inline constexpr const char* kNumericTables = "4";
 
 }  // namespace trireme

@@ -153,17 +153,18 @@ at::Tensor few_rows_silu_mul(const at::Tensor& x, const at::Tensor& weight, cons
   return silu_mul(both.narrow(1, 0, out), both.narrow(1, out, out));
 }
 
-at::Tensor modulation(const at::Tensor& condition, const at::Tensor& weight, const at::Tensor& bias) {
-  check_product(condition, weight);
-  require(condition.size(0) == 1 && weight.size(0) % 4 == 0,
-          "modulation wants condition [1, in] and weight [4 * dim, in]");
-  const std::int64_t dim = weight.size(0) / 4;
-  if (are_few_rows(condition, weight)) {
-    return stream_weight(condition, weight, bias, {}, Epilogue::modulation).view({4, dim});
+at::Tensor modulation(const at::Tensor& conditions, const at::Tensor& weight, const at::Tensor& bias) {
+  check_product(conditions, weight);
+  require(weight.size(0) % 4 == 0, "modulation wants weight [4 * dim, in]");
+  const std::int64_t rows = conditions.size(0), dim = weight.size(0) / 4;
+  if (are_few_rows(conditions, weight)) {
+    return stream_weight(conditions, weight, bias, {}, Epilogue::modulation).view({rows, 4, dim});
   }
-  const at::Tensor y = at::linear(condition, weight, bias).view({4, dim});
-  for (const std::int64_t scale : {0, 2}) y[scale].add_(1);
-  for (const std::int64_t gate : {1, 3}) y[gate].tanh_();
+  std::vector<at::Tensor> products;  // one by one: more rows may be summed in another order
+  for (std::int64_t i = 0; i < rows; ++i) products.push_back(at::linear(conditions.narrow(0, i, 1), weight, bias));
+  const at::Tensor y = at::cat(products).view({rows, 4, dim});
+  for (const std::int64_t scale : {0, 2}) y.select(1, scale).add_(1);
+  for (const std::int64_t gate : {1, 3}) y.select(1, gate).tanh_();
   return y;
 }
 

@@ -38,9 +38,10 @@ at::Tensor few_rows_linear(const at::Tensor& x, const at::Tensor& weight, const 
 /// silu(gate) * up [rows, out]. Rounded where few_rows_linear and silu_mul round.
 at::Tensor few_rows_silu_mul(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
-/// What the blocks of a picture's transformer scale and gate with: condition [1, in] times weight [4 * dim, in]
-/// transposed, plus bias [4 * dim] -> [4, dim]: 1 + scale, tanh(gate), 1 + scale, tanh(gate), rounded at every step.
+/// What the blocks of a picture's transformer scale and gate with: conditions [rows, in] times weight [4 * dim, in]
+/// transposed, plus bias [4 * dim] -> [rows, 4, dim]: 1 + scale, tanh(gate), 1 + scale, tanh(gate), rounded at every
+/// step. On a GPU up to four rows take one pass over the weight. Each row has the bits that it has alone.
 /// Ref: diffusers transformer_z_image.py ZImageTransformerBlock.
-at::Tensor modulation(const at::Tensor& condition, const at::Tensor& weight, const at::Tensor& bias);
+at::Tensor modulation(const at::Tensor& conditions, const at::Tensor& weight, const at::Tensor& bias);
 
 }  // namespace trireme::kernels

@@ -6,7 +6,6 @@
 
 #include "worker/kernels/decode.h"
 #include "worker/kernels/gated_product.h"
-#include "worker/kernels/norm.h"
 #include "worker/kernels/rope.h"
 #include "worker/nn/attention.h"
 
@@ -83,24 +82,37 @@ at::Tensor DitBlock::feed_forward(const at::Tensor& x) const {
   return w2_.of_silu_mul(both.narrow(1, 0, dim), both.narrow(1, dim, dim));
 }
 
-at::Tensor DitBlock::operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
-                                const DitBlockConfig& config, LayerPart part, const Pictures& pictures) const {
-  at::Tensor scale_msa, gate_msa, scale_mlp, gate_mlp;
-  if (condition.defined()) {
-    const at::Tensor factors = kernels::modulation(condition, modulation_.weight, modulation_.bias);
-    scale_msa = factors[0], gate_msa = factors[1], scale_mlp = factors[2], gate_mlp = factors[3];
-  }
+at::Tensor DitBlock::factors(const at::Tensor& vectors) const {
+  return kernels::modulation(vectors, modulation_.weight, modulation_.bias);
+}
+
+kernels::ScaledNorm DitBlock::first_norm(const at::Tensor& factors) const {
+  return {attention_norm1_, factors.defined() ? factors[0] : at::Tensor()};
+}
+
+DitRows DitBlock::operator()(const DitRows& rows, const RopeTable& rope, const at::Tensor& factors,
+                             const DitBlockConfig& config, LayerPart part, const Pictures& pictures,
+                             const kernels::ScaledNorm& next) const {
+  at::Tensor gate_msa, scale_mlp, gate_mlp;
+  if (factors.defined()) gate_msa = factors[1], scale_mlp = factors[2], gate_mlp = factors[3];
   const double eps = config.norm_eps;
-  const kernels::ScaledNorm of_attended{attention_norm2_, gate_msa}, before_feed{ffn_norm1_, scale_mlp};
-  kernels::SumAndNorm middle{x, {}};
+  const auto norm = [&](const kernels::ScaledNorm& by) {
+    return rows.norm.defined() ? rows.norm : kernels::rms_norm(rows.hidden, by.weight, eps, by.factor);
+  };
+  const kernels::ScaledNorm of_attended{attention_norm2_, gate_msa}, before_feed{ffn_norm1_, scale_mlp},
+      of_fed{ffn_norm2_, gate_mlp};
+  kernels::SumAndNorm middle{rows.hidden, {}};
   if (attends(part)) {
-    const at::Tensor attended = attend(kernels::rms_norm(x, attention_norm1_, eps, scale_msa), rope, config, pictures);
-    if (!feeds_forward(part)) return kernels::add_norm(x, attended, of_attended, eps);
-    middle = kernels::add_then_norm(x, attended, of_attended, before_feed, eps);
+    const at::Tensor attended = attend(norm(first_norm(factors)), rope, config, pictures);
+    if (!feeds_forward(part)) return {kernels::add_norm(rows.hidden, attended, of_attended, eps), {}};
+    middle = kernels::add_then_norm(rows.hidden, attended, of_attended, before_feed, eps);
   } else {
-    middle.norm = kernels::rms_norm(x, ffn_norm1_, eps, scale_mlp);
+    middle.norm = norm(before_feed);
   }
-  return kernels::add_norm(middle.sum, feed_forward(middle.norm), {ffn_norm2_, gate_mlp}, eps);
+  const at::Tensor fed = feed_forward(middle.norm);
+  if (!next.weight.defined()) return {kernels::add_norm(middle.sum, fed, of_fed, eps), {}};
+  const kernels::SumAndNorm end = kernels::add_then_norm(middle.sum, fed, of_fed, next, eps);
+  return {end.sum, end.norm};
 }
 
 }  // namespace trireme::nn

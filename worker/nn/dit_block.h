@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/kernels/norm.h"
 #include "worker/nn/layer_part.h"
 #include "worker/nn/linear.h"
 #include "worker/nn/rope.h"
@@ -21,6 +22,12 @@ struct DitBlockConfig {
   std::int64_t dim = 0, heads = 0, kv_heads = 0, head_dim = 0, feed_forward = 0, condition_dim = 0;
   double norm_eps = 1e-5, qk_norm_eps = 1e-5;
   bool qk_norm = true;
+};
+
+/// What goes from block to block.
+struct DitRows {
+  at::Tensor hidden;  // [tokens, dim]
+  at::Tensor norm;    // its norm as the next block begins with it; undefined: that block makes it
 };
 
 /// How many rows each picture has, one picture behind the other, when a pass takes several; else empty.
@@ -39,12 +46,15 @@ class DitBlock {
   /// Both halves of a block that is cut want all of the modulation: one product makes it, whoever uses which rows.
   void want(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config, const DitBlockNames& names,
             bool modulated, LayerPart part = LayerPart::whole);
-  /// x [tokens, dim]; condition [1, condition_dim], as the modulation's linear layer takes it, undefined for a block
-  /// without modulation -> [tokens, dim]. All tokens see each other; with `pictures`, which share the condition, those
-  /// of their own picture.
-  at::Tensor operator()(const at::Tensor& x, const RopeTable& rope, const at::Tensor& condition,
-                        const DitBlockConfig& config, LayerPart part = LayerPart::whole,
-                        const Pictures& pictures = {}) const;
+  /// vectors [n, condition_dim] -> [n, 4, dim]: what the block scales and gates with.
+  at::Tensor factors(const at::Tensor& vectors) const;
+  /// The norm that the block begins with. factors [4, dim], undefined for a block without modulation.
+  kernels::ScaledNorm first_norm(const at::Tensor& factors) const;
+  /// rows, factors -> rows; their norm is made if `next`, the first norm of the block behind this one, has a weight.
+  /// All tokens see each other; with `pictures`, which share the factors, those of their own picture.
+  DitRows operator()(const DitRows& rows, const RopeTable& rope, const at::Tensor& factors,
+                     const DitBlockConfig& config, LayerPart part = LayerPart::whole, const Pictures& pictures = {},
+                     const kernels::ScaledNorm& next = {}) const;
 
  private:
   void want_attention(Parameters& parameters, const std::string& prefix, const DitBlockConfig& config,

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <vector>
+
 #include "worker/kernels/group_norm.h"
 #include "worker/nn/attention.h"
 
@@ -54,9 +56,12 @@ at::Tensor SpatialAttention::operator()(const at::Tensor& x, int groups) const {
   const at::Tensor normed =
       kernels::group_norm(x, groups, norm_weight_, norm_bias_, kAutoencoderNormEps, /*silu=*/false);
   const at::Tensor tokens = normed.permute({0, 2, 3, 1}).reshape({-1, channels});
-  const auto one_head = [&](const nn::Linear& layer) { return layer(tokens).view({-1, 1, channels}); };
-  const at::Tensor attended = nn::attention(one_head(to_q_), one_head(to_k_), one_head(to_v_));
-  return x + to_out_(attended).view({1, height, width, channels}).permute({0, 3, 1, 2});
+  const auto one_head = [&](const nn::Linear& layer) { return layer(tokens).view({-1, height * width, 1, channels}); };
+  const at::Tensor q = one_head(to_q_), k = one_head(to_k_), v = one_head(to_v_);
+  std::vector<at::Tensor> attended;  // of each picture
+  for (std::int64_t i = 0; i < q.size(0); ++i) attended.push_back(nn::attention(q[i], k[i], v[i]));
+  const at::Tensor all = attended.size() == 1 ? attended[0] : at::cat(attended);
+  return x + to_out_(all).view({-1, height, width, channels}).permute({0, 3, 1, 2});
 }
 
 }  // namespace trireme

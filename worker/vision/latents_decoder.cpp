@@ -19,7 +19,7 @@ void LatentsDecoder::check_fit(std::int64_t latent_channels, const std::string& 
 
 LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::function<void(const at::Tensor&)> take) const {
   const auto decoding = std::make_shared<at::Tensor>();  // what has been made so far, of the tile under way
-  const auto scaled = [this, get = latents.get] { return vae_.unscale(get().unsqueeze(0)); };
+  const auto scaled = [this, get = latents.get] { return vae_.unscale(get()); };
   Steps steps;
   const auto decode = [&](const std::function<at::Tensor()>& tile) {
     steps.push_back([this, decoding, tile] { *decoding = vae_.step(0, tile()); });
@@ -27,13 +27,11 @@ LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::functio
       steps.push_back([this, decoding, i] { *decoding = vae_.step(i, *decoding); });
     }
   };
-  const auto give = [take = std::move(take)](const at::Tensor& image) { take(image.squeeze(0)); };
-
   const std::optional<Tiling> tiling =
       choose_tiling(vae_.config(), latents.height, latents.width, tiling_, latents.halved_tiles);
   if (!tiling) {
     decode(scaled);
-    steps.push_back([decoding, give] { give(std::exchange(*decoding, {})); });
+    steps.push_back([decoding, take = std::move(take)] { take(std::exchange(*decoding, {})); });
     return steps;
   }
   const auto joiner = std::make_shared<TileJoiner>(*tiling);
@@ -43,7 +41,7 @@ LatentsDecoder::Steps LatentsDecoder::steps(const Latents& latents, std::functio
       steps.push_back([decoding, joiner] { joiner->add(std::exchange(*decoding, {})); });
     }
   }
-  steps.push_back([joiner, give] { give(joiner->finish()); });
+  steps.push_back([joiner, take = std::move(take)] { take(joiner->finish()); });
   return steps;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // From latents to a picture, in steps of about one residual block that the caller makes slices of: the autoencoder's
-// decoder, over the whole picture or over tiles.
+// decoder, over the whole picture or over tiles, of one picture or several of one size.
 
 #include <ATen/core/Tensor.h>
 
@@ -26,11 +26,11 @@ class LatentsDecoder {
 
   struct Latents {
     std::int64_t height = 0, width = 0;
-    std::function<at::Tensor()> get;  // [C, height, width] in the compute dtype; asked for in a step, not before
+    std::function<at::Tensor()> get;  // [pictures, C, height, width] in the compute dtype; asked for in a step
     int halved_tiles = 0;             // memory is short: Session::halved_tiles
   };
   using Steps = std::vector<std::function<void()>>;
-  /// `take` gets the image [3, H, W] in the compute dtype, before clamping, in the last step.
+  /// `take` gets the images [pictures, 3, H, W] in the compute dtype, before clamping, in the last step.
   Steps steps(const Latents& latents, std::function<void(const at::Tensor&)> take) const;
 
  private:

@@ -109,23 +109,31 @@ TEST(FewRowsLinear, GatesTheOtherHalfOfTheProduct) {
 }
 
 TEST(Modulation, MakesScalesThatCountFromOneAndSoftGates) {
-  const at::Tensor condition = random({1, 24}, at::kFloat, 1), weight = random({32, 24}, at::kFloat, 2);
+  const at::Tensor conditions = random({3, 24}, at::kFloat, 1), weight = random({32, 24}, at::kFloat, 2);
   const at::Tensor bias = random({32}, at::kFloat, 3);
-  const at::Tensor product = (condition.to(at::kDouble).matmul(weight.to(at::kDouble).t()) + bias).view({4, 8});
-  const at::Tensor got = modulation(condition, weight, bias);
-  for (const std::int64_t i : {0, 2}) EXPECT_LT(relative_error(got[i], product[i] + 1), 1e-6);
-  for (const std::int64_t i : {1, 3}) EXPECT_LT(relative_error(got[i], product[i].tanh()), 1e-6);
-  EXPECT_THROW(modulation(condition.expand({2, 24}), weight, bias), Error);
+  const at::Tensor product = (conditions.to(at::kDouble).matmul(weight.to(at::kDouble).t()) + bias).view({3, 4, 8});
+  const at::Tensor got = modulation(conditions, weight, bias);
+  for (const std::int64_t i : {0, 2}) {
+    EXPECT_LT(relative_error(got.select(1, i), product.select(1, i) + 1), 1e-6);
+    EXPECT_LT(relative_error(got.select(1, i + 1), product.select(1, i + 1).tanh()), 1e-6);
+  }
+  for (const std::int64_t i : {0, 1, 2}) {
+    EXPECT_TRUE(at::equal(modulation(conditions.narrow(0, i, 1), weight, bias)[0], got[i]));
+  }
+  EXPECT_THROW(modulation(conditions, weight.narrow(0, 0, 30), bias), Error);
 }
 
 TEST(Modulation, KernelEqualsThePlainBodyOnAGpu) {
   TRIREME_NEEDS_GPU();
   for (const at::ScalarType dtype : kDtypes) {
-    const at::Tensor condition = random({1, 256}, dtype, 1), weight = random({4 * 96, 256}, dtype, 2) * 0.1;
+    const at::Tensor conditions = random({4, 256}, dtype, 1), weight = random({4 * 96, 256}, dtype, 2) * 0.1;
     const at::Tensor bias = random({4 * 96}, dtype, 3);
-    EXPECT_LT(relative_error(modulation(condition.to(at::kCUDA), weight.to(at::kCUDA), bias.to(at::kCUDA)),
-                             modulation(condition, weight, bias)),
-              tolerance(dtype));
+    const at::Tensor on_gpu = weight.to(at::kCUDA), bias_on_gpu = bias.to(at::kCUDA);
+    const at::Tensor got = modulation(conditions.to(at::kCUDA), on_gpu, bias_on_gpu);
+    EXPECT_LT(relative_error(got, modulation(conditions, weight, bias)), tolerance(dtype));
+    for (std::int64_t i = 0; i < conditions.size(0); ++i) {
+      EXPECT_TRUE(at::equal(modulation(conditions.narrow(0, i, 1).to(at::kCUDA), on_gpu, bias_on_gpu)[0], got[i]));
+    }
   }
 }
 

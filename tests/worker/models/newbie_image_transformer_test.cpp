@@ -43,24 +43,26 @@ TEST_P(TransformerGolden, EveryStageAgreesWithTheReference) {
     const std::uint64_t seed = item.at("seed");
     const at::Tensor latents = draw_noise({config.channels, 2 * grid.height, 2 * grid.width}, seed);
     const at::Tensor pooled = transformer.embed_pooled(draw_noise({config.pooled_dim}, seed + 2).unsqueeze(0));
-    const at::Tensor condition = transformer.condition(nn::time_features({item.at("t").get<float>()}, 1), pooled);
-    check("adaln", condition, /*after_silu=*/true);
+    const float time = item.at("t");
+    const nn::DitCondition condition =
+        transformer.conditions(nn::time_features({0.5f * time, time}, 1), pooled, /*factors=*/true)[1];
+    check("adaln", condition.vector, /*after_silu=*/true);
     const GridRope rope = transformer.rope(grid);
-    at::Tensor image = transformer.embed_image(latents);
+    nn::DitRows image{transformer.embed_image(latents), {}};
     at::Tensor caption = transformer.embed_caption(draw_noise({grid.caption, config.caption_dim}, seed + 1));
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.refiners); ++i) {
       image = transformer.noise_refiner(i, image, rope.image, condition);
       caption = transformer.context_refiner(i, caption, rope.caption);
     }
-    check("image_refined", image);
+    check("image_refined", image.hidden);
     check("caption_refined", caption);
-    at::Tensor hidden = at::cat({caption, image});
+    nn::DitRows rows{at::cat({caption, image.hidden}), {}};
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.layers); ++i) {
-      hidden = transformer.layer(i, hidden, rope.all, condition);
-      if (i == 0) check("layer_first", hidden);
+      rows = transformer.layer(i, rows, rope.all, condition);
+      if (i == 0) check("layer_first", rows.hidden);
     }
-    check("layer_last", hidden);
-    check("velocity", transformer.velocity(hidden, condition, grid));
+    check("layer_last", rows.hidden);
+    check("velocity", transformer.velocity(rows.hidden, condition, grid));
     EXPECT_EQ(compared, item.at("inner").get<bool>() ? 6 : 1) << name;
   }
 }

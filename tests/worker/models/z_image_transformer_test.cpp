@@ -37,23 +37,25 @@ struct Loaded {
     const at::Tensor latents = draw_noise({config.channels, 1, 2 * grid.height, 2 * grid.width}, seed).squeeze(1);
     const at::Tensor features = draw_noise({grid.caption, config.caption_dim}, seed + 1);
     const GridRope rope = transformer.rope(grid);
-    const at::Tensor adaln = transformer.embed_time(transformer.time_features({item.at("t").get<float>()}));
-    check("adaln", adaln.squeeze(0));
-    at::Tensor image = transformer.embed_image(latents.to(dtype), {grid});
+    const float time = item.at("t");
+    const nn::DitCondition condition =
+        transformer.conditions(transformer.time_features({0.5f * time, time}), /*factors=*/true)[1];
+    check("adaln", condition.vector.squeeze(0));
+    nn::DitRows image{transformer.embed_image(latents.to(dtype), {grid}), {}};
     at::Tensor caption = transformer.embed_caption(features.to(dtype), grid);
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.refiners); ++i) {
-      image = transformer.noise_refiner(i, image, rope.image, adaln, {grid});
+      image = transformer.noise_refiner(i, image, rope.image, condition, {grid});
       caption = transformer.context_refiner(i, caption, rope.caption, {grid});
     }
-    check("image_refined", image);
+    check("image_refined", image.hidden);
     check("caption_refined", caption);
-    at::Tensor hidden = at::cat({image, caption});
+    nn::DitRows rows{at::cat({image.hidden, caption}), {}};
     for (std::size_t i = 0; i < static_cast<std::size_t>(config.layers); ++i) {
-      hidden = transformer.layer(i, hidden, rope.all, adaln, {grid});
-      if (i == 0) check("layer_first", hidden);
+      rows = transformer.layer(i, rows, rope.all, condition, {grid});
+      if (i == 0) check("layer_first", rows.hidden);
     }
-    check("layer_last", hidden);
-    check("velocity", transformer.velocity(hidden, adaln, {grid}));
+    check("layer_last", rows.hidden);
+    check("velocity", transformer.velocity(rows.hidden, condition, {grid}));
   }
 
   at::ScalarType dtype;

@@ -34,6 +34,11 @@ struct Case {
     rope = {angle.cos(), angle.sin()};
   }
 
+  at::Tensor factors() const { return block.factors(condition)[0]; }
+  at::Tensor run(const at::Tensor& rows, const at::Tensor& factors, LayerPart part = LayerPart::whole) const {
+    return block({rows, {}}, rope, factors, config, part).hidden;
+  }
+
   DitBlockConfig config;
   DitBlock block;
   at::Tensor x, condition;
@@ -43,11 +48,11 @@ struct Case {
 TEST(DitBlock, TakesSeveralPicturesAsEachAlone) {
   const Case c;
   const Pictures pictures{4, 4, 3, 1};
-  const at::Tensor together = c.block(c.x, c.rope, c.condition, c.config, LayerPart::whole, pictures);
+  const at::Tensor together = c.block({c.x, {}}, c.rope, c.factors(), c.config, LayerPart::whole, pictures).hidden;
   std::int64_t first = 0;
   for (const std::int64_t rows : pictures) {
     const RopeTable rope{c.rope.cos.narrow(0, first, rows), c.rope.sin.narrow(0, first, rows)};
-    const at::Tensor alone = c.block(c.x.narrow(0, first, rows), rope, c.condition, c.config);
+    const at::Tensor alone = c.block({c.x.narrow(0, first, rows), {}}, rope, c.factors(), c.config).hidden;
     // Products of more rows may be summed in another order.
     EXPECT_LT((together.narrow(0, first, rows) - alone).abs().max().item<float>(), 1e-5f);
     first += rows;
@@ -56,20 +61,19 @@ TEST(DitBlock, TakesSeveralPicturesAsEachAlone) {
 
 TEST(DitBlock, HalvesOfACutBlockGiveTheBitsOfTheWhole) {
   const Case whole, first(LayerPart::attention), second(LayerPart::feed_forward);
-  const at::Tensor middle = first.block(whole.x, whole.rope, whole.condition, whole.config, LayerPart::attention);
-  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, whole.condition, whole.config, LayerPart::feed_forward),
-                        whole.block(whole.x, whole.rope, whole.condition, whole.config)));
+  const at::Tensor factors = whole.factors();
+  const at::Tensor middle = first.run(whole.x, factors, LayerPart::attention);
+  EXPECT_TRUE(at::equal(second.run(middle, factors, LayerPart::feed_forward), whole.run(whole.x, factors)));
 }
 
 TEST(DitBlock, IsTheSameWithItsGateInPairs) {
   const Case stacked, whole(LayerPart::whole, /*in_pairs=*/true), first(LayerPart::attention, true),
       second(LayerPart::feed_forward, true);
-  const at::Tensor out = whole.block(whole.x, whole.rope, whole.condition, whole.config);
+  const at::Tensor factors = whole.factors(), out = whole.run(whole.x, factors);
   // A product's columns may be summed in another order.
-  EXPECT_LT((out - stacked.block(stacked.x, stacked.rope, whole.condition, stacked.config)).abs().max().item<float>(),
-            1e-5f);
-  const at::Tensor middle = first.block(whole.x, whole.rope, whole.condition, whole.config, LayerPart::attention);
-  EXPECT_TRUE(at::equal(second.block(middle, whole.rope, whole.condition, whole.config, LayerPart::feed_forward), out));
+  EXPECT_LT((out - stacked.run(stacked.x, factors)).abs().max().item<float>(), 1e-5f);
+  const at::Tensor middle = first.run(whole.x, factors, LayerPart::attention);
+  EXPECT_TRUE(at::equal(second.run(middle, factors, LayerPart::feed_forward), out));
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ class NewbieImage final : public Model {
   PictureSizes sizes() const;
   void begin_half(const Item& item, Half& half, const std::string& caption, const std::string& prompt) const;
   void encode(NewbieSession& session, int half, bool keep_features, Slices& slices);
-  const at::Tensor& condition(const NewbieSession& session, Half& half) const;
+  const nn::DitCondition& condition(const NewbieSession& session, Half& half) const;
   bool sends_features(const Half& part, const NewbieSession& session) const;
   void take_side(NewbieSession& session, Half& part) const;
   int refiners() const { return static_cast<int>(transformer_.config().refiners); }
@@ -174,12 +174,11 @@ std::unique_ptr<Session> NewbieImage::begin(const Unit& unit, Slices& slices) {
   return session;
 }
 
-const at::Tensor& NewbieImage::condition(const NewbieSession& s, Half& half) const {
-  if (half.condition_pass != s.pass) {
-    half.condition = transformer_.condition(s.time_features.narrow(0, s.pass, 1), half.pooled);
-    half.condition_pass = s.pass;
-  }
-  return half.condition;
+const nn::DitCondition& NewbieImage::condition(const NewbieSession& s, Half& half) const {
+  return half.conditions.of(s.pass, s.passes, [&](int first, int count) {
+    const at::Tensor features = s.time_features.narrow(0, first, count);
+    return transformer_.conditions(features, half.pooled, /*factors=*/!layer_weights_.active());
+  });
 }
 
 void NewbieImage::enter(Session& session, int half, Slices& slices) {
@@ -188,7 +187,7 @@ void NewbieImage::enter(Session& session, int half, Slices& slices) {
   slices.push_back({Phase::denoise, [this, &s] { s.hidden = transformer_.embed_image(s.state.to(dtype_)); }});
   for (int i = 0; i < refiners(); ++i) {
     const auto run = [this, &s, &part, i] {
-      s.hidden = transformer_.noise_refiner(static_cast<std::size_t>(i), s.hidden, part.rope.image, condition(s, part));
+      s.keep(transformer_.noise_refiner(static_cast<std::size_t>(i), s.rows(), part.rope.image, condition(s, part)));
     };
     slices.push_back(streamed(layer_weights_, refiner_key(i), {Phase::denoise, run}));
   }
@@ -206,8 +205,7 @@ void NewbieImage::layers(Session& session, int half, Layers range, Slices& slice
   if (!stage_.first()) slices.push_back({Phase::denoise, [this, &s, &part] { take_side(s, part); }});
   for (int i = range.first; i < range.last; ++i) {
     const auto run = [this, &s, &part, i, layer_part = range.part(i)] {
-      s.hidden =
-          transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.rope.all, condition(s, part), layer_part);
+      s.keep(transformer_.layer(static_cast<std::size_t>(i), s.rows(), part.rope.all, condition(s, part), layer_part));
     };
     slices.push_back(streamed(layer_weights_, i, {Phase::denoise, run}));
   }
@@ -265,10 +263,10 @@ void NewbieImage::finish(Session& session, Slices& slices, std::vector<Result>& 
   NewbieSession& s = cast(session);
   const TokenGrid& grid = s.parts[0].grid;
   const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
-                                        [this, &s] { return s.state.to(dtype_); }, s.halved_tiles};
-  const auto take = [&s, &results](const at::Tensor& image) {
+                                        [this, &s] { return s.state.to(dtype_).unsqueeze(0); }, s.halved_tiles};
+  const auto take = [&s, &results](const at::Tensor& images) {
     const at::Tensor& features = s.parts[0].features;  // undefined where nobody wants tensors
-    results.push_back(picture_result(s.item().id, image, s.state, features));
+    results.push_back(picture_result(s.item().id, images[0], s.state, features));
   };
   for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
 }

@@ -6,9 +6,8 @@
 #include <array>
 #include <utility>
 
-#include "worker/diffusion/guidance.h"
 #include "worker/diffusion/sampler.h"
-#include "worker/models/model.h"
+#include "worker/models/dit_session.h"
 #include "worker/models/newbie_image/jina_tower.h"
 #include "worker/models/newbie_image/transformer.h"
 #include "worker/nn/decoder.h"
@@ -25,13 +24,12 @@ struct Half {
   at::Tensor features;       // text features [caption, caption_dim]; dropped when nobody wants them as a result
   at::Tensor caption;        // refined caption tokens [caption, dim]: no pass changes them
   at::Tensor pooled;         // while encoding: Jina's tokens; then the embedded pooled text [1, pooled_out]
-  at::Tensor condition;      // of pass `condition_pass`
-  int condition_pass = -1;
+  nn::PassConditions conditions;
 };
 
-class NewbieSession final : public Session {
+class NewbieSession final : public DitSession {
  public:
-  NewbieSession(const Unit& u, Sampler s) : Session(u), sampler(std::move(s)) {}
+  NewbieSession(const Unit& u, Sampler s) : DitSession(u), sampler(std::move(s)) {}
   const Item& item() const { return unit.items.front(); }
   float time() const { return sampler.times()[static_cast<std::size_t>(pass)]; }
   /// Of the pass to come.
@@ -42,8 +40,6 @@ class NewbieSession final : public Session {
   }
 
   Sampler sampler;
-  Guidance guidance;
-  at::Tensor time_features;   // [passes, 256] float32
   std::array<Half, 2> parts;  // positive, negative
 };
 

@@ -47,8 +47,11 @@ void Transformer::want(Parameters& parameters, const Stage& stage) {
     for (std::size_t i = 0; i < noise_refiner_.size(); ++i) block(noise_refiner_, i, "noise_refiner", true);
     for (std::size_t i = 0; i < context_refiner_.size(); ++i) block(context_refiner_, i, "context_refiner", false);
   }
-  const Layers own = stage.layers(static_cast<int>(layers_.size()));
-  for (int i = own.first; i < own.last; ++i) block(layers_, static_cast<std::size_t>(i), "layers", true, own.part(i));
+  own_refiners_ = {0, stage.first() ? static_cast<int>(noise_refiner_.size()) : 0};
+  own_layers_ = stage.layers(static_cast<int>(layers_.size()));
+  for (int i = own_layers_.first; i < own_layers_.last; ++i) {
+    block(layers_, static_cast<std::size_t>(i), "layers", true, own_layers_.part(i));
+  }
   if (stage.last()) {
     linear(final_linear_, names.final_linear, patch, dim);
     linear(final_modulation_, names.final_modulation, dim, condition);
@@ -74,10 +77,13 @@ at::Tensor Transformer::embed_pooled(const at::Tensor& pooled) const {
   return pooled_linear_(kernels::rms_norm(pooled, pooled_norm_, config_.pooled_norm_eps));
 }
 
-at::Tensor Transformer::condition(const at::Tensor& time_features, const at::Tensor& pooled) const {
+std::vector<nn::DitCondition> Transformer::conditions(const at::Tensor& time_features, const at::Tensor& pooled,
+                                                      bool factors) const {
   const at::Tensor time = time_out_(at::silu(time_in_(time_features.to(time_in_.weight.scalar_type()))));
+  const at::Tensor text = pooled.expand({time.size(0), pooled.size(1)});
   // Every modulation begins with a SiLU of the same vector.
-  return at::silu(time_text_(at::silu(at::cat({time, pooled}, 1))));
+  const at::Tensor vectors = at::silu(time_text_(at::silu(at::cat({time, text}, 1))));
+  return nn::conditions(vectors, {noise_refiners(), layers()}, factors);
 }
 
 at::Tensor Transformer::embed_image(const at::Tensor& latents) const { return x_embedder_(nn::to_patches(latents)); }
@@ -86,22 +92,23 @@ at::Tensor Transformer::embed_caption(const at::Tensor& features) const {
   return caption_linear_(kernels::rms_norm(features, caption_norm_, config_.block.norm_eps));
 }
 
-at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                                      const at::Tensor& condition) const {
-  return noise_refiner_[i](x, rope, condition, config_.block);
+nn::DitRows Transformer::noise_refiner(std::size_t i, const nn::DitRows& rows, const nn::RopeTable& rope,
+                                       const nn::DitCondition& condition) const {
+  return run_block(noise_refiners(), i, rows, rope, condition, config_.block);
 }
 
 at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope) const {
-  return context_refiner_[i](x, rope, {}, config_.block);
+  return context_refiner_[i]({x, {}}, rope, {}, config_.block).hidden;
 }
 
-at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                              const at::Tensor& condition, LayerPart part) const {
-  return layers_[i](x, rope, condition, config_.block, part);
+nn::DitRows Transformer::layer(std::size_t i, const nn::DitRows& rows, const nn::RopeTable& rope,
+                               const nn::DitCondition& condition, LayerPart part) const {
+  return run_block(layers(), i, rows, rope, condition, config_.block, part);
 }
 
-at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& condition, const TokenGrid& grid) const {
-  const at::Tensor scale = final_modulation_(condition).flatten() + 1;
+at::Tensor Transformer::velocity(const at::Tensor& hidden, const nn::DitCondition& condition,
+                                 const TokenGrid& grid) const {
+  const at::Tensor scale = final_modulation_(condition.vector).flatten() + 1;
   const at::Tensor rows = hidden.narrow(0, grid.caption, grid.height * grid.width);
   const at::Tensor image = kernels::layer_norm(rows, scale, kFinalNormEps);
   return nn::from_patches(final_linear_(image), grid.height, grid.width);

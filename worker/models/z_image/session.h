@@ -8,8 +8,7 @@
 #include <vector>
 
 #include "worker/diffusion/flow_match.h"
-#include "worker/diffusion/guidance.h"
-#include "worker/models/model.h"
+#include "worker/models/dit_session.h"
 #include "worker/models/z_image/transformer.h"
 #include "worker/nn/decoder.h"
 
@@ -33,9 +32,9 @@ struct Half {
   bool graphed = false;                              // the forward under way is one replay
 };
 
-class ZImageSession final : public Session {
+class ZImageSession final : public DitSession {
  public:
-  explicit ZImageSession(const Unit& u) : Session(u) {}
+  explicit ZImageSession(const Unit& u) : DitSession(u) {}
   /// All pictures of a unit have one size and one schedule.
   const Item& item() const { return unit.items.front(); }
   std::size_t count() const { return unit.items.size(); }
@@ -52,10 +51,7 @@ class ZImageSession final : public Session {
   }
 
   FlowMatchSchedule schedule;
-  Guidance guidance;
-  at::Tensor time_features;  // [passes, 256] float32
-  at::Tensor adaln;          // of pass `adaln_pass`
-  int adaln_pass = -1;
+  nn::PassConditions conditions;
   std::array<Half, 2> parts;  // positive, negative
 };
 

@@ -81,8 +81,11 @@ void Transformer::want(Parameters& parameters, const Stage& stage) {
     for (std::size_t i = 0; i < noise_refiner_.size(); ++i) block(noise_refiner_, i, "noise_refiner", true);
     for (std::size_t i = 0; i < context_refiner_.size(); ++i) block(context_refiner_, i, "context_refiner", false);
   }
-  const Layers own = stage.layers(static_cast<int>(layers_.size()));
-  for (int i = own.first; i < own.last; ++i) block(layers_, static_cast<std::size_t>(i), "layers", true, own.part(i));
+  own_refiners_ = {0, stage.first() ? static_cast<int>(noise_refiner_.size()) : 0};
+  own_layers_ = stage.layers(static_cast<int>(layers_.size()));
+  for (int i = own_layers_.first; i < own_layers_.last; ++i) {
+    block(layers_, static_cast<std::size_t>(i), "layers", true, own_layers_.part(i));
+  }
   if (stage.last()) {
     const std::string final_layer = config_.names.final_layer();
     final_linear_.want(parameters, final_layer + "linear", patch, dim, Bias::present);
@@ -111,8 +114,9 @@ at::Tensor Transformer::time_features(const std::vector<float>& times) const {
   return nn::time_features(times, config_.time_scale);
 }
 
-at::Tensor Transformer::embed_time(const at::Tensor& features) const {
-  return time_out_(at::silu(time_in_(features.to(time_in_.weight.scalar_type()))));
+std::vector<nn::DitCondition> Transformer::conditions(const at::Tensor& features, bool factors) const {
+  const at::Tensor vectors = time_out_(at::silu(time_in_(features.to(time_in_.weight.scalar_type()))));
+  return nn::conditions(vectors, {noise_refiners(), layers()}, factors);
 }
 
 at::Tensor Transformer::embed_image(const at::Tensor& latents, const Grids& grids) const {
@@ -143,36 +147,36 @@ at::Tensor Transformer::embed_caption(const at::Tensor& features, const TokenGri
   return pad_rows(caption_embedder_(normed), cap_pad_token_, grid.padded_caption());
 }
 
-at::Tensor Transformer::noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
-                                      const at::Tensor& adaln, const Grids& grids) const {
-  return noise_refiner_[i](x, rope, adaln, block_, LayerPart::whole, rows_of(grids, Tokens::image));
+nn::DitRows Transformer::noise_refiner(std::size_t i, const nn::DitRows& rows, const nn::RopeTable& rope,
+                                       const nn::DitCondition& condition, const Grids& grids) const {
+  return run_block(noise_refiners(), i, rows, rope, condition, block_, LayerPart::whole, rows_of(grids, Tokens::image));
 }
 
 at::Tensor Transformer::context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope,
                                         const Grids& grids) const {
-  return context_refiner_[i](x, rope, {}, block_, LayerPart::whole, rows_of(grids, Tokens::caption));
+  return context_refiner_[i]({x, {}}, rope, {}, block_, LayerPart::whole, rows_of(grids, Tokens::caption)).hidden;
 }
 
-at::Tensor Transformer::layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                              const Grids& grids, LayerPart part) const {
-  return layers_[i](x, rope, adaln, block_, part, rows_of(grids, Tokens::all));
+nn::DitRows Transformer::layer(std::size_t i, const nn::DitRows& rows, const nn::RopeTable& rope,
+                               const nn::DitCondition& condition, const Grids& grids, LayerPart part) const {
+  return run_block(layers(), i, rows, rope, condition, block_, part, rows_of(grids, Tokens::all));
 }
 
 at::Tensor Transformer::forward(const Inputs& inputs, const Grids& grids, at::ScalarType dtype) const {
-  const at::Tensor adaln = embed_time(inputs.time_features);
-  at::Tensor hidden = embed_image(inputs.latents.to(dtype), grids);
+  nn::DitRows rows{embed_image(inputs.latents.to(dtype), grids), {}};
   for (std::size_t i = 0; i < noise_refiner_.size(); ++i) {
-    hidden = noise_refiner(i, hidden, inputs.image, adaln, grids);
+    rows = noise_refiner(i, rows, inputs.image, inputs.condition, grids);
   }
-  hidden = join(hidden, inputs.caption, grids);
+  rows = {join(rows.hidden, inputs.caption, grids), {}};
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    hidden = layer(i, hidden, inputs.all, adaln, grids);
+    rows = layer(i, rows, inputs.all, inputs.condition, grids);
   }
-  return velocity(hidden, adaln, grids).to(at::kFloat);
+  return velocity(rows.hidden, inputs.condition, grids).to(at::kFloat);
 }
 
-at::Tensor Transformer::velocity(const at::Tensor& hidden, const at::Tensor& adaln, const Grids& grids) const {
-  const at::Tensor scale = final_modulation_(at::silu(adaln)).flatten() + 1;
+at::Tensor Transformer::velocity(const at::Tensor& hidden, const nn::DitCondition& condition,
+                                 const Grids& grids) const {
+  const at::Tensor scale = final_modulation_(at::silu(condition.vector)).flatten() + 1;
   std::vector<at::Tensor> pictures;
   std::int64_t first = 0;
   for (const TokenGrid& grid : grids) {

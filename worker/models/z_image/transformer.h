@@ -10,6 +10,7 @@
 #include "worker/models/model.h"
 #include "worker/models/z_image/config.h"
 #include "worker/nn/dit_block.h"
+#include "worker/nn/dit_run.h"
 #include "worker/nn/linear.h"
 #include "worker/nn/rope.h"
 #include "worker/weights/parameters.h"
@@ -46,8 +47,9 @@ class Transformer {
   /// times [steps] of the schedule -> [steps, 256] float32 on the host.
   at::Tensor time_features(const std::vector<float>& times) const;
 
-  /// features [1, 256] float32 -> [1, adaln_dim]
-  at::Tensor embed_time(const at::Tensor& features) const;
+  /// features [passes, 256] float32 -> what the blocks and `velocity` of each pass are conditioned on; `factors` as in
+  /// nn/dit_run.h.
+  std::vector<nn::DitCondition> conditions(const at::Tensor& features, bool factors) const;
   /// latents [channels, 2 * height, 2 * width] in the compute dtype, of several pictures [pictures, ...]
   /// -> [padded_image of all, dim]
   at::Tensor embed_image(const at::Tensor& latents, const Grids& grids) const;
@@ -58,18 +60,18 @@ class Transformer {
   /// followed by its caption's.
   at::Tensor join(const at::Tensor& images, const at::Tensor& captions, const Grids& grids) const;
 
-  // Blocks: x [tokens of all, dim] -> the same. `noise_refiner` takes image tokens, `context_refiner` caption tokens,
-  // `layer` image tokens followed by caption tokens. `adaln` is the same for all pictures.
-  at::Tensor noise_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                           const Grids& grids) const;
+  // Blocks: [tokens of all, dim] -> the same. `noise_refiner` takes image tokens, `context_refiner` caption tokens,
+  // `layer` image tokens followed by caption tokens. The condition is the same for all pictures.
+  nn::DitRows noise_refiner(std::size_t i, const nn::DitRows& rows, const nn::RopeTable& rope,
+                            const nn::DitCondition& condition, const Grids& grids) const;
   at::Tensor context_refiner(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const Grids& grids) const;
-  at::Tensor layer(std::size_t i, const at::Tensor& x, const nn::RopeTable& rope, const at::Tensor& adaln,
-                   const Grids& grids, LayerPart part = LayerPart::whole) const;
+  nn::DitRows layer(std::size_t i, const nn::DitRows& rows, const nn::RopeTable& rope,
+                    const nn::DitCondition& condition, const Grids& grids, LayerPart part = LayerPart::whole) const;
 
   /// Everything of one forward of a model that is not cut, and nothing else.
   struct Inputs {
-    at::Tensor latents;        // [channels, 2 * height, 2 * width] float32, of several pictures [pictures, ...]
-    at::Tensor time_features;  // [1, 256]
+    at::Tensor latents;  // [channels, 2 * height, 2 * width] float32, of several pictures [pictures, ...]
+    nn::DitCondition condition;
     at::Tensor caption;        // [padded_caption, dim], refined
     nn::RopeTable image, all;  // of all pictures
   };
@@ -77,10 +79,14 @@ class Transformer {
   at::Tensor forward(const Inputs& inputs, const Grids& grids, at::ScalarType dtype) const;
 
   /// hidden [padded_image + padded_caption of all, dim] -> like the latents, from noise to image.
-  at::Tensor velocity(const at::Tensor& hidden, const at::Tensor& adaln, const Grids& grids) const;
+  at::Tensor velocity(const at::Tensor& hidden, const nn::DitCondition& condition, const Grids& grids) const;
 
  private:
+  nn::DitRun noise_refiners() const { return {noise_refiner_, own_refiners_}; }
+  nn::DitRun layers() const { return {layers_, own_layers_, own_refiners_.last}; }
+
   TransformerConfig config_;
+  Layers own_refiners_, own_layers_;  // of this stage
   nn::DitBlockConfig block_;
   std::vector<nn::DitBlock> noise_refiner_, context_refiner_, layers_;
   nn::Linear x_embedder_, time_in_, time_out_, caption_embedder_, final_linear_, final_modulation_;

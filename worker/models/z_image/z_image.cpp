@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -24,6 +25,8 @@ ZImageSession& cast(Session& session) { return static_cast<ZImageSession&>(sessi
 
 /// Up to here a GPU may wait for launches; above, a graph's memory would be large and win nothing.
 constexpr std::int64_t kGraphTokens = 1600;  // of a picture: 640 x 640 pixels
+
+constexpr std::int64_t kTokensDecoded = 4096;  // together: of one picture of 1024 x 1024
 
 std::string forward_key(const Grids& grids) {
   std::string key =
@@ -76,7 +79,7 @@ class ZImage final : public Model {
   PictureSizes sizes() const;
   void check_unit(const Unit& unit) const;
   void begin_half(ZImageSession& session, Half& half, std::string Item::*prompt) const;
-  const at::Tensor& adaln(ZImageSession& session) const;
+  const nn::DitCondition& condition(ZImageSession& session) const;
   static at::Tensor guided(const ZImageSession& session);
   bool sends_features(const ZImageSession& session, const Half& part) const;
   Result make_result(const ZImageSession& session, std::size_t picture, const at::Tensor& image) const;
@@ -85,6 +88,7 @@ class ZImage final : public Model {
   }
   Slice replayed_forward(ZImageSession& session, int which, const std::string& key);
   at::Tensor decode_at_once(const at::Tensor& latents) const;
+  std::size_t decoded_together(const ZImageSession& session) const;
   int refiners() const { return static_cast<int>(transformer_.config().refiners); }
 
   at::Device device_;
@@ -182,23 +186,22 @@ std::unique_ptr<Session> ZImage::begin(const Unit& unit, Slices& slices) {
   return session;
 }
 
-const at::Tensor& ZImage::adaln(ZImageSession& s) const {
-  if (s.adaln_pass != s.pass) {
-    s.adaln = transformer_.embed_time(s.time_features.narrow(0, s.pass, 1));
-    s.adaln_pass = s.pass;
-  }
-  return s.adaln;
+const nn::DitCondition& ZImage::condition(ZImageSession& s) const {
+  return s.conditions.of(s.pass, s.passes, [&](int first, int count) {
+    return transformer_.conditions(s.time_features.narrow(0, first, count), /*factors=*/!layer_weights_.active());
+  });
 }
 
 Slice ZImage::replayed_forward(ZImageSession& s, int which, const std::string& key) {
   Half& part = s.parts[static_cast<std::size_t>(which)];
   const auto body = [this, grids = part.grids](const std::vector<at::Tensor>& in) {
-    return transformer_.forward({in[0], in[1], in[2], {in[3], in[4]}, {in[5], in[6]}}, grids, dtype_);
+    return transformer_.forward({in[0], {in[1], in[2]}, in[3], {in[4], in[5]}, {in[6], in[7]}}, grids, dtype_);
   };
   return {Phase::denoise, [this, &s, &part, which, key, body] {
             const nn::RopeTable &image = part.image_rope, &all = part.all_rope;
-            const std::vector<at::Tensor> inputs{
-                s.state, s.time_features.narrow(0, s.pass, 1), part.caption, image.cos, image.sin, all.cos, all.sin};
+            const auto& [vector, factors] = condition(s);
+            const std::vector<at::Tensor> inputs{s.state,   vector,    factors, part.caption,
+                                                 image.cos, image.sin, all.cos, all.sin};
             s.predictions[static_cast<std::size_t>(which)] = step_graphs_.run(key, inputs, body);
           }};
 }
@@ -212,8 +215,8 @@ void ZImage::enter(Session& session, int half, Slices& slices) {
       {Phase::denoise, [this, &s, &part] { s.hidden = transformer_.embed_image(s.state.to(dtype_), part.grids); }});
   for (int i = 0; i < refiners(); ++i) {
     const auto run = [this, &s, &part, i] {
-      s.hidden =
-          transformer_.noise_refiner(static_cast<std::size_t>(i), s.hidden, part.image_rope, adaln(s), part.grids);
+      s.keep(
+          transformer_.noise_refiner(static_cast<std::size_t>(i), s.rows(), part.image_rope, condition(s), part.grids));
     };
     slices.push_back(streamed(layer_weights_, refiner_key(i), {Phase::denoise, run}));
   }
@@ -229,8 +232,8 @@ void ZImage::layers(Session& session, int half, Layers range, Slices& slices) {
   if (part.graphed) return;
   for (int i = range.first; i < range.last; ++i) {
     const auto run = [this, &s, &part, i, layer_part = range.part(i)] {
-      s.hidden =
-          transformer_.layer(static_cast<std::size_t>(i), s.hidden, part.all_rope, adaln(s), part.grids, layer_part);
+      s.keep(transformer_.layer(static_cast<std::size_t>(i), s.rows(), part.all_rope, condition(s), part.grids,
+                                layer_part));
     };
     slices.push_back(streamed(layer_weights_, i, {Phase::denoise, run}));
   }
@@ -242,7 +245,7 @@ void ZImage::leave(Session& session, int half, Slices& slices) {
   if (part.graphed) return;
   slices.push_back({Phase::denoise, [this, &s, &part, half] {
                       s.predictions[static_cast<std::size_t>(half)] =
-                          transformer_.velocity(s.hidden, adaln(s), part.grids).to(at::kFloat);
+                          transformer_.velocity(s.hidden, condition(s), part.grids).to(at::kFloat);
                       s.hidden.reset();
                       if (sends_features(s, part)) part.features[0] = s.side.at(0);
                     }});
@@ -294,27 +297,43 @@ Result ZImage::make_result(const ZImageSession& s, std::size_t picture, const at
 
 at::Tensor ZImage::decode_at_once(const at::Tensor& latents) const {
   at::Tensor image;
-  const LatentsDecoder::Latents input{latents.size(1), latents.size(2), [&] { return latents.to(dtype_); }};
-  for (const auto& step : vae_.steps(input, [&image](const at::Tensor& made) { image = made; })) step();
+  const LatentsDecoder::Latents input{latents.size(1), latents.size(2),
+                                      [&] { return latents.to(dtype_).unsqueeze(0); }};
+  for (const auto& step : vae_.steps(input, [&image](const at::Tensor& made) { image = made[0]; })) step();
   return image;
 }
 
-/// One picture after the other: what the decoder needs does not grow with the batch.
+/// What the decoder needs does not grow with the batch: pictures go together as far as one large one would.
+std::size_t ZImage::decoded_together(const ZImageSession& s) const {
+  if (device_.is_cpu() || tiling_ || s.halved_tiles > 0) return 1;
+  return static_cast<std::size_t>(std::max<std::int64_t>(1, kTokensDecoded / s.parts[0].grids[0].image()));
+}
+
 void ZImage::finish(Session& session, Slices& slices, std::vector<Result>& results) {
   ZImageSession& s = cast(session);
   const TokenGrid& grid = s.parts[0].grids[0];
   const std::string key = "a decoding of " + std::to_string(grid.width) + "x" + std::to_string(grid.height) + " tokens";
-  for (std::size_t i = 0; i < s.count(); ++i) {
-    if (small({grid}) && !tiling_ && s.halved_tiles == 0 && side_graphs_.wants(key)) {
+  const std::size_t together = decoded_together(s);
+  for (std::size_t first = 0; first < s.count(); first += together) {
+    const std::size_t count = std::min(together, s.count() - first);
+    if (count == 1 && small({grid}) && !tiling_ && s.halved_tiles == 0 && side_graphs_.wants(key)) {
       const auto body = [this](const std::vector<at::Tensor>& in) { return decode_at_once(in[0]); };
-      slices.push_back({Phase::decode, [this, &s, &results, key, body, i] {
-                          results.push_back(make_result(s, i, side_graphs_.run(key, {s.of(s.state, i)}, body)));
+      slices.push_back({Phase::decode, [this, &s, &results, key, body, first] {
+                          const at::Tensor image = side_graphs_.run(key, {s.of(s.state, first)}, body);
+                          results.push_back(make_result(s, first, image));
                         }});
       continue;
     }
-    const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width,
-                                          [this, &s, i] { return s.of(s.state, i).to(dtype_); }, s.halved_tiles};
-    const auto take = [this, &s, &results, i](const at::Tensor& image) { results.push_back(make_result(s, i, image)); };
+    const auto get = [this, &s, first, count] {
+      const at::Tensor all = s.count() == 1 ? s.state.unsqueeze(0) : s.state;
+      return all.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)).to(dtype_);
+    };
+    const auto take = [this, &s, &results, first, count](const at::Tensor& images) {
+      for (std::size_t i = 0; i < count; ++i) {
+        results.push_back(make_result(s, first + i, images[static_cast<std::int64_t>(i)]));
+      }
+    };
+    const LatentsDecoder::Latents latents{kPatch * grid.height, kPatch * grid.width, get, s.halved_tiles};
     for (auto& step : vae_.steps(latents, take)) slices.push_back({Phase::decode, std::move(step)});
   }
 }
