@@ -8,7 +8,7 @@ namespace trireme::kernels {
 namespace {
 
 /// At once on a multiprocessor, so that enough loads are under way; what has a residual needs 128 registers.
-__host__ __device__ constexpr int resident_threads(bool add) { return add ? 512 : 768; }
+__host__ __device__ constexpr int resident_threads(bool add) { return add ? 512 : 640; }
 constexpr int kMostStaged = 40 << 10;  // bytes of a block
 constexpr int kOperands = 4;
 
@@ -51,14 +51,14 @@ __device__ const T* staged(const void* from, int operand, const RowNormLaunch& a
   return own;
 }
 
-/// The norm of `x` times the weight, where the reference rounds.
-template <class T>
-__device__ Floats normed(Floats x, float inverse, const Floats& weight, bool one_plus) {
-  x *= inverse;
-  if (!one_plus) x = rounded<T>(x);
+/// Zeros behind the end of a row.
+template <class T, int vectors>
+__device__ void widen(Floats (&x)[vectors], const Own<T, vectors>& row, int dim) {
 #pragma unroll
-  for (int i = 0; i < kVector; ++i) x.value[i] *= one_plus ? 1.0f + weight.value[i] : weight.value[i];
-  return rounded<T>(x);
+  for (int v = 0; v < vectors; ++v) {
+    x[v] = {};
+    if ((v * blockDim.x + threadIdx.x) * kVector < dim) x[v] = floats(row.held[v]);
+  }
 }
 
 /// 1 / the root mean square of a row.
@@ -91,24 +91,35 @@ __device__ void center(Floats (&x)[vectors], const RowNormLaunch& a, float* warp
   }
 }
 
-/// x becomes its norm, times the factor unless that is null: not rounded after the factor.
+/// The norm of x times the weight and, unless that is null, the factor, rounded where the reference rounds.
 template <class T, int vectors>
-__device__ void apply(Floats (&x)[vectors], float inverse, const T* weight, const T* factor, const RowNormLaunch& a) {
+__device__ void apply(Own<T, vectors>& norm, const Floats (&x)[vectors], float inverse, const T* weight,
+                      const T* factor, const RowNormLaunch& a) {
 #pragma unroll
   for (int v = 0; v < vectors; ++v) {
     const int at = (v * blockDim.x + threadIdx.x) * kVector;
     if (at >= a.dim) continue;
-    x[v] = normed<T>(x[v], inverse, load(weight + at), a.one_plus);
-    if (factor != nullptr) x[v] *= load(factor + at);
+    Floats y = x[v];
+    y *= inverse;
+    const Raw<T> own_weight = load_raw(weight + at);
+    if (a.one_plus) {
+      const Floats w = floats(own_weight);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) y.value[i] *= 1.0f + w.value[i];
+      norm.held[v] = raw_of<T>(y);
+    } else {
+      norm.held[v] = times(raw_of<T>(y), own_weight);
+    }
+    if (factor != nullptr) norm.held[v] = times(norm.held[v], load_raw(factor + at));
   }
 }
 
 template <class T, int vectors>
-__device__ void write(void* to, const Floats (&x)[vectors], int dim) {
+__device__ void write(void* to, const Own<T, vectors>& row, int dim) {
 #pragma unroll
   for (int v = 0; v < vectors; ++v) {
     const int at = (v * blockDim.x + threadIdx.x) * kVector;
-    if (at < dim) store(static_cast<T*>(to) + at, x[v]);
+    if (at < dim) store(static_cast<T*>(to) + at, row.held[v]);
   }
 }
 
@@ -128,40 +139,34 @@ __global__ void __launch_bounds__(threads, resident_threads(add) / threads) row_
   const T* const scale = outer ? staged<T, vectors>(a.scale, 3, a) : nullptr;
   int turn = 0;  // of the sums
   for (std::int64_t row = blockIdx.x; row < a.rows; row += gridDim.x) {
-    Floats x[vectors];
-#pragma unroll
-    for (int v = 0; v < vectors; ++v) {
-      x[v] = {};
-      if ((v * blockDim.x + threadIdx.x) * kVector < a.dim) x[v] = floats(next_x.held[v]);
-    }
+    Own<T, vectors> held = next_x;
     const Own<T, vectors> residual = next_residual;
     if (row + gridDim.x < a.rows) {
       next_x.fetch(row_of(a.x, row + gridDim.x), a.dim);
       if (add) next_residual.fetch(row_of(a.residual, row + gridDim.x), a.dim);
     }
+    Floats x[vectors];
     if (inner) {
-      apply<T>(x, inverse_of(x, a, warp_sums[turn]), weight, gate, a);
+      widen(x, held, a.dim);
+      apply(held, x, inverse_of(x, a, warp_sums[turn]), weight, gate, a);
       turn ^= 1;
     }
     if (add) {
 #pragma unroll
       for (int v = 0; v < vectors; ++v) {
-        if ((v * blockDim.x + threadIdx.x) * kVector >= a.dim) continue;
-        const Floats r = floats(residual.held[v]);
-        if (inner) x[v] = rounded<T>(x[v]);
-        x[v] += r;
-        x[v] = rounded<T>(x[v]);
+        if ((v * blockDim.x + threadIdx.x) * kVector < a.dim) held.held[v] = plus(held.held[v], residual.held[v]);
       }
-      write<T>(static_cast<T*>(a.sum) + row * a.dim, x, a.dim);
-    }
-    if (!inner && !add && a.centered) {
-      center(x, a, warp_sums[turn]);
-      turn ^= 1;
+      write(static_cast<T*>(a.sum) + row * a.dim, held, a.dim);
     }
     if (outer) {
-      apply<T>(x, inverse_of(x, a, warp_sums[turn]), next_weight, scale, a);
+      widen(x, held, a.dim);
+      if (!add && a.centered) {
+        center(x, a, warp_sums[turn]);
+        turn ^= 1;
+      }
+      apply(held, x, inverse_of(x, a, warp_sums[turn]), next_weight, scale, a);
       turn ^= 1;
-      write<T>(static_cast<T*>(a.norm) + row * a.dim, x, a.dim);
+      write(static_cast<T*>(a.norm) + row * a.dim, held, a.dim);
     }
   }
 }

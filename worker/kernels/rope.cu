@@ -88,12 +88,8 @@ __global__ void __launch_bounds__(kBlock) rope(RopeLaunch a, int width, int grou
       const float inverse = rsqrtf(squares / a.head_dim + a.eps);
 #pragma unroll
       for (int v = 0; v < vectors; ++v) {
-        Floats w = floats(k_weight[v]);
-        if (first + h < a.first_k) w = floats(q_weight[v]);
         x[v] *= inverse;
-        x[v] = rounded<T>(x[v]);
-        x[v] *= w;
-        x[v] = rounded<T>(x[v]);
+        x[v] = floats(times(raw_of<T>(x[v]), first + h < a.first_k ? q_weight[v] : k_weight[v]));
       }
     }
 #pragma unroll

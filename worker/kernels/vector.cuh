@@ -82,6 +82,52 @@ __device__ inline Raw<__nv_bfloat16> packed(const Floats& v) {
 }
 
 __device__ inline void store(__nv_bfloat16* to, const Floats& v) { *reinterpret_cast<uint4*>(to) = packed(v).words; }
+__device__ inline void store(__nv_bfloat16* to, const Raw<__nv_bfloat16>& v) {
+  *reinterpret_cast<uint4*>(to) = v.words;
+}
+__device__ inline void store(float* to, const Raw<float>& v) {
+  reinterpret_cast<float4*>(to)[0] = v.low;
+  reinterpret_cast<float4*>(to)[1] = v.high;
+}
+
+/// As a tensor of T holds it: rounded.
+template <class T>
+__device__ inline Raw<T> raw_of(const Floats& v);
+template <>
+__device__ inline Raw<float> raw_of<float>(const Floats& v) {
+  return {make_float4(v.value[0], v.value[1], v.value[2], v.value[3]),
+          make_float4(v.value[4], v.value[5], v.value[6], v.value[7])};
+}
+template <>
+__device__ inline Raw<__nv_bfloat16> raw_of<__nv_bfloat16>(const Floats& v) {
+  return packed(v);
+}
+
+// Products and sums of tensors' values, rounded. In bfloat16 one instruction for two, with the bits of float32 rounded
+// once more: a product of two bfloat16 is exact there, a sum is or is far from the middle between two bfloat16.
+template <class Of>
+__device__ inline Raw<__nv_bfloat16> in_pairs(const Raw<__nv_bfloat16>& a, const Raw<__nv_bfloat16>& b, Of of) {
+  Raw<__nv_bfloat16> out;
+  const auto* const x = reinterpret_cast<const __nv_bfloat162*>(&a);
+  const auto* const y = reinterpret_cast<const __nv_bfloat162*>(&b);
+#pragma unroll
+  for (int i = 0; i < kVector / 2; ++i) reinterpret_cast<__nv_bfloat162*>(&out)[i] = of(x[i], y[i]);
+  return out;
+}
+__device__ inline Raw<__nv_bfloat16> times(const Raw<__nv_bfloat16>& a, const Raw<__nv_bfloat16>& b) {
+  return in_pairs(a, b, [](__nv_bfloat162 x, __nv_bfloat162 y) { return __hmul2_rn(x, y); });
+}
+__device__ inline Raw<__nv_bfloat16> plus(const Raw<__nv_bfloat16>& a, const Raw<__nv_bfloat16>& b) {
+  return in_pairs(a, b, [](__nv_bfloat162 x, __nv_bfloat162 y) { return __hadd2_rn(x, y); });
+}
+__device__ inline Raw<float> times(const Raw<float>& a, const Raw<float>& b) {
+  Floats out = floats(a);
+  return raw_of<float>(out *= floats(b));
+}
+__device__ inline Raw<float> plus(const Raw<float>& a, const Raw<float>& b) {
+  Floats out = floats(a);
+  return raw_of<float>(out += floats(b));
+}
 
 /// The value as a tensor of T would hold it.
 template <class T>
