@@ -7,7 +7,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -224,18 +223,13 @@ Network make_network(const Setting& s, const std::string& name) {
 
 void print_row(const Setting& s, const std::string& name) {
   const Network network = make_network(s, name);
-  const Plan plan{s.options.warm, s.options.repeats, /*graph=*/true};
-  const auto of_one = [&](Plan several) {
-    several.repeats = std::max(several.repeats / network.forwards, 3);
-    Timing timing = time_hot(s.device, several, network.forward);
-    timing.ms /= network.forwards;
-    return timing;
-  };
-  const Timing graph = of_one(plan);
-  Plan eager_plan = plan;
-  eager_plan.graph = false, eager_plan.warm_seconds = 0.5;
-  const Timing eager = of_one(eager_plan);
-  const Timing floor = network.floor ? time_hot(s.device, plan, network.floor) : Timing{};
+  const Plan plan{s.options.warm, s.options.repeats};
+  std::vector<Contender> contenders{{network.forward, /*graph=*/true, network.forwards},
+                                    {network.forward, /*graph=*/false, network.forwards}};
+  if (network.floor) contenders.push_back({network.floor});
+  std::vector<Timing> timings = time_in_turns(s.device, plan, contenders);
+  timings.resize(3);
+  const Timing &graph = timings[0], &eager = timings[1], &floor = timings[2];
   std::printf("| %s | %.2f | %.2f | %.0f | %.0f | %.2f | %.0f | %.0f | %.3f |\n", name.c_str(), eager.ms, graph.ms,
               graph.sm_mhz, graph.watts, floor.ms, floor.sm_mhz, floor.watts, floor.ms > 0 ? graph.ms / floor.ms : 0);
   std::fflush(stdout);

@@ -49,6 +49,46 @@ struct Readings {
   }
 };
 
+/// Of one piece of work, over all times that it is measured.
+class Course {
+ public:
+  Course(at::Device device, const Contender& contender)
+      : device_(device),
+        nvml_(device.is_cuda() ? Nvml::open() : std::nullopt),
+        repeat_(device, contender.graph, contender.work),
+        runs_(contender.runs) {}
+
+  void warm(double seconds) {
+    const double start = steady_seconds();
+    while (steady_seconds() - start < seconds) {
+      for (int i = 0; i < 4; ++i) repeat_();
+      device::synchronize(device_);
+    }
+  }
+  void measure(int repeats) {
+    std::vector<device::Event> marks(static_cast<std::size_t>(repeats) + 1);
+    marks[0].record(device_);
+    for (std::size_t i = 1; i < marks.size(); ++i) {
+      repeat_();
+      marks[i].record(device_);
+      do {  // a few repeats ahead of the card, which is never idle
+        if (nvml_) readings_.take(*nvml_);
+      } while (!marks[i / 2].done());
+    }
+    device::synchronize(device_);
+    for (std::size_t i = 1; i < marks.size(); ++i) times_.push_back(1e3 * marks[i].seconds_since(marks[i - 1]) / runs_);
+  }
+  Timing timing() const { return {median(times_), median(readings_.mhz), median(readings_.watts)}; }
+
+ private:
+  at::Device device_;
+  std::optional<Nvml> nvml_;
+  Repeat repeat_;
+  int runs_;
+  Readings readings_;
+  std::vector<double> times_;
+};
+
 }  // namespace
 
 double graph_ms(at::Device device, int calls, const std::function<void(int)>& work) {
@@ -68,27 +108,25 @@ double graph_ms(at::Device device, int calls, const std::function<void(int)>& wo
 }
 
 Timing time_hot(at::Device device, const Plan& plan, const std::function<void()>& work) {
-  const Repeat repeat(device, plan.graph, work);
-  const std::optional<Nvml> nvml = device.is_cuda() ? Nvml::open() : std::nullopt;
-  const double start = steady_seconds();
-  while (steady_seconds() - start < plan.warm_seconds) {
-    for (int i = 0; i < 4; ++i) repeat();
-    device::synchronize(device);
-  }
-  std::vector<device::Event> marks(static_cast<std::size_t>(plan.repeats) + 1);
-  marks[0].record(device);
-  Readings readings;
-  for (std::size_t i = 1; i < marks.size(); ++i) {
-    repeat();
-    marks[i].record(device);
-    while (!marks[i / 2].done()) {  // a few repeats ahead of the card, which is never idle
-      if (nvml) readings.take(*nvml);
+  Course course(device, {work, plan.graph});
+  course.warm(plan.warm_seconds);
+  course.measure(plan.repeats);
+  return course.timing();
+}
+
+std::vector<Timing> time_in_turns(at::Device device, const Plan& plan, const std::vector<Contender>& contenders) {
+  constexpr int kRounds = 4, kLeast = 3;
+  std::vector<Course> courses;
+  for (const Contender& one : contenders) courses.emplace_back(device, one);
+  for (int round = 0; round < kRounds; ++round) {
+    for (std::size_t i = 0; i < courses.size(); ++i) {
+      courses[i].warm(plan.warm_seconds * (round == 0 && i == 0 ? 1 : 0.1));
+      courses[i].measure(std::max(plan.repeats / kRounds / contenders[i].runs, kLeast));
     }
   }
-  device::synchronize(device);
-  std::vector<double> times;
-  for (std::size_t i = 1; i < marks.size(); ++i) times.push_back(1e3 * marks[i].seconds_since(marks[i - 1]));
-  return {median(times), median(readings.mhz), median(readings.watts)};
+  std::vector<Timing> timings;
+  for (const Course& course : courses) timings.push_back(course.timing());
+  return timings;
 }
 
 std::string profile(at::Device device, const std::function<void()>& work, std::size_t lines) {

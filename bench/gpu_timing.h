@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace trireme::bench {
 
@@ -23,6 +24,14 @@ struct Plan {
   bool graph = true;  // else launched anew each time
 };
 Timing time_hot(at::Device device, const Plan& plan, const std::function<void()>& work);
+
+/// Several in turns, so that the card is as hot for one as for the others: `plan` without its `graph`, in four turns.
+struct Contender {
+  std::function<void()> work;
+  bool graph = true;
+  int runs = 1;  // that a call of `work` is: ms of one
+};
+std::vector<Timing> time_in_turns(at::Device device, const Plan& plan, const std::vector<Contender>& contenders);
 
 /// Kernels of one run of `work` by their share of the time, one a line: ms, launches, name; at most `lines`.
 std::string profile(at::Device device, const std::function<void()>& work, std::size_t lines);
