@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <numeric>
+#include <tuple>
 
 namespace trireme {
 namespace {
@@ -18,6 +20,12 @@ struct Entry {
   int pictures;
 };
 constexpr std::array<Entry, 1> kTable{{{"H200", 256 * 256, 4}}};
+
+/// What all items of a unit have in common.
+auto kind(const Item& item) {
+  return std::tie(item.width, item.height, item.steps, item.guidance, item.cfg_truncation, item.cfg_normalization,
+                  item.shift, item.sampler);
+}
 
 int enough(std::size_t items, std::size_t most) {
   return static_cast<int>(std::clamp<std::size_t>(items / kEnoughUnits, 1, most));
@@ -45,26 +53,32 @@ Batching choose_batches(const Job& job, const SamplingDefaults& defaults, std::s
   return most == 1 ? Batching(1) : Batching(most, device);
 }
 
-bool made_together(const Item& a, const Item& b) {
-  return a.width == b.width && a.height == b.height && a.steps == b.steps && a.guidance == b.guidance &&
-         a.cfg_truncation == b.cfg_truncation && a.cfg_normalization == b.cfg_normalization && a.shift == b.shift &&
-         a.sampler == b.sampler;
-}
+bool made_together(const Item& a, const Item& b) { return kind(a) == kind(b); }
 
-std::vector<Unit> form_units(const std::vector<Item>& items, const Batching& batching) {
-  const auto window = [&](const Item& item) { return item.index / static_cast<std::uint64_t>(batching.most); };
+std::vector<Unit> form_units(const std::vector<Item>& items, const Batching& batching,
+                             const std::vector<int>& captions) {
+  std::vector<std::size_t> order(items.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto caption = [&](std::size_t i) { return captions.empty() ? 0 : captions[i]; };
+  if (batching.most > 1) {
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      const auto kind_a = kind(items[a]), kind_b = kind(items[b]);
+      return kind_a != kind_b ? kind_a < kind_b : caption(a) < caption(b);
+    });
+  }
   const auto limit = [&](const Item& item) {
     if (batching.device.empty()) return batching.most;
     return std::min(batching.most, pictures_together(batching.device, item.width, item.height));
   };
   std::vector<Unit> units;
-  for (const Item& item : items) {
-    const bool joins = !units.empty() && window(units.back().items.front()) == window(item) &&
-                       made_together(units.back().items.front(), item) &&
+  for (const std::size_t i : order) {
+    const Item& item = items[i];
+    const bool joins = !units.empty() && made_together(units.back().items.front(), item) &&
                        static_cast<int>(units.back().items.size()) < limit(item);
     if (!joins) units.push_back({item.index, {}, 1});
     units.back().items.push_back(item);
   }
+  std::sort(units.begin(), units.end(), [](const Unit& a, const Unit& b) { return a.index < b.index; });
   return units;
 }
 

@@ -34,9 +34,10 @@ int pictures_together(std::string_view device, int width, int height);
 /// Whether two pictures may share a unit: they have one size and one schedule. Texts always may.
 bool made_together(const Item& a, const Item& b);
 
-/// Neighbours in the whole input, `batching.most` at a time and fewer where they can't be made together; the last unit
-/// of the input may have fewer. A unit's index is its first item's. `items`: in order; perhaps not all there are, but
-/// all or none of each `batching.most`.
-std::vector<Unit> form_units(const std::vector<Item>& items, const Batching& batching);
+/// Of the whole input, `batching.most` items at a time: those that can be made together, in order of `captions` (their
+/// lengths, where these are known: pictures of one length share more), then of the input. The last of a kind may be
+/// fewer. A unit's index is its first item's, and units are in order of it.
+std::vector<Unit> form_units(const std::vector<Item>& items, const Batching& batching,
+                             const std::vector<int>& captions = {});
 
 }  // namespace trireme

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "common/errors.h"
 #include "common/files.h"
@@ -19,11 +20,18 @@ fs::path path_in(const fs::path& folder) { return folder / "shard.json"; }
 
 }  // namespace
 
-ShardFile take_shard(const InputShard& shard, std::vector<Item>& items, std::size_t batch) {
+ShardFile take_shard(const InputShard& shard, std::vector<Item>& items, std::vector<Unit>& units) {
   ShardFile file;
   file.shard = shard;
   file.total = items.size();
-  std::erase_if(items, [&](const Item& item) { return !shard.takes(item.index / batch); });
+  std::set<std::uint64_t> own;
+  std::uint64_t unit = 0;
+  std::erase_if(units, [&](const Unit& one) {
+    if (!shard.takes(unit++)) return true;
+    for (const Item& item : one.items) own.insert(item.index);
+    return false;
+  });
+  std::erase_if(items, [&](const Item& item) { return !own.contains(item.index); });
   for (const Item& item : items) {
     file.ids.push_back(item.id);
     file.places.push_back(item.index);

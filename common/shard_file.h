@@ -20,8 +20,8 @@ struct ShardFile {
   std::vector<std::uint64_t> places;  // of the ids in the whole input
 };
 
-/// The units of this shard, `batch` items of the whole input each; `items` is left with those in them alone.
-ShardFile take_shard(const InputShard& shard, std::vector<Item>& items, std::size_t batch = 1);
+/// `units` of the whole input are left with those of this shard, `items` with those in them, in order.
+ShardFile take_shard(const InputShard& shard, std::vector<Item>& items, std::vector<Unit>& units);
 
 void write_shard_file(const std::filesystem::path& folder, const ShardFile& file);
 /// Throws Error(bad_data), and ConfigError(input_missing) when there is none.

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "common/batches.h"
+#include "common/caption_lengths.h"
 #include "common/errors.h"
 #include "common/files.h"
 #include "common/log.h"
@@ -95,7 +97,10 @@ Plan make_plan(const Job& job, const std::string& dtype, const std::string& devi
   resolved.dispatch.batch = plan.batch;
   const std::string tables = std::string(kNumericTables) + "; " + plan.batching.to_text();
   plan.run_id = run_id(resolved, plan.checkpoint, dtype, tables, plan.items);
-  if (shard) plan.shard = take_shard(*shard, plan.items, static_cast<std::size_t>(plan.batch));
+  std::vector<int> captions;
+  if (plan.batch > 1) captions = caption_lengths(job, plan.checkpoint, plan.items);
+  plan.units = form_units(plan.items, plan.batching, captions);
+  if (shard) plan.shard = take_shard(*shard, plan.items, plan.units);
   return plan;
 }
 
@@ -158,12 +163,12 @@ std::map<std::string, std::string> run_facts(const std::string& device_name) {
   return {{"trireme", TRIREME_VERSION}, {"torch", TORCH_VERSION}, {"device", device_name}};
 }
 
-Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory) {
+Coordinator::Work remaining_work(Plan& plan, const RunDirectory& directory) {
   std::map<std::uint64_t, int> blames;
   for (const Suspect& suspect : directory.suspects()) blames.emplace(suspect.unit, suspect.blames);
   Coordinator::Work work;
   work.finished = directory.finished();
-  for (Unit& unit : form_units(plan.items, plan.batching)) {
+  for (Unit& unit : std::exchange(plan.units, {})) {
     const bool done = std::all_of(unit.items.begin(), unit.items.end(),
                                   [&](const Item& item) { return work.finished.contains(item.id); });
     if (done) continue;

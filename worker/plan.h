@@ -24,6 +24,7 @@ namespace trireme {
 struct Plan {
   Checkpoint checkpoint;
   std::vector<Item> items;  // of the whole input, or of this job's shard of it
+  std::vector<Unit> units;  // of these items; remaining_work takes them
   Batching batching;
   int batch = 1;       // items of a unit, at most
   std::string run_id;  // of the whole input
@@ -55,7 +56,7 @@ std::unique_ptr<RunDirectory> open_run_directory(const Job& job, const Plan& pla
 /// What bits depend on beside the run id: a resume on others warns.
 std::map<std::string, std::string> run_facts(const std::string& device_name);
 
-/// Units with an item that is not finished; suspects are marked.
-Coordinator::Work remaining_work(const Plan& plan, const RunDirectory& directory);
+/// Units with an item that is not finished; suspects are marked. Leaves the plan without units.
+Coordinator::Work remaining_work(Plan& plan, const RunDirectory& directory);
 
 }  // namespace trireme

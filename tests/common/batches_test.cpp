@@ -15,6 +15,19 @@ std::vector<Item> items(std::size_t count) {
   return all;
 }
 
+using Places = std::vector<std::vector<std::uint64_t>>;
+
+/// Of the items of each unit, in the input.
+Places places(const std::vector<Unit>& units) {
+  Places all;
+  for (const Unit& unit : units) {
+    all.emplace_back();
+    EXPECT_EQ(unit.index, unit.items.front().index);
+    for (const Item& item : unit.items) all.back().push_back(item.index);
+  }
+  return all;
+}
+
 }  // namespace
 
 TEST(Batches, AreNeighboursInTheInputAndNothingIsLost) {
@@ -39,11 +52,15 @@ TEST(Batches, OfAShardAreThoseOfTheWholeInput) {
   for (int shards : {1, 2, 5}) {
     for (int i = 0; i < shards; ++i) {
       std::vector<Item> share = items(11);
-      take_shard({i, shards}, share, 3);
-      for (const Unit& unit : form_units(share, 3)) {
+      std::vector<Unit> units = form_units(share, 3);
+      take_shard({i, shards}, share, units);
+      std::size_t own = 0;
+      for (const Unit& unit : units) {
         EXPECT_EQ(unit.items, whole.at(unit.index).items);
         EXPECT_EQ(static_cast<int>(unit.index / 3) % shards, i);
+        own += unit.items.size();
       }
+      EXPECT_EQ(share.size(), own);
     }
   }
 }
@@ -54,13 +71,17 @@ TEST(Batches, PicturesShareAUnitOnlyWithTheirLike) {
   pictures[2].width = 128;
   pictures[5].steps = 9;
   pictures[6].prompt = "and another prompt";
-  std::vector<std::vector<std::uint64_t>> places;
-  for (const Unit& unit : form_units(pictures, 4)) {
-    places.emplace_back();
-    EXPECT_EQ(unit.index, unit.items.front().index);
-    for (const Item& item : unit.items) places.back().push_back(item.index);
-  }
-  EXPECT_EQ(places, (std::vector<std::vector<std::uint64_t>>{{0, 1}, {2}, {3}, {4}, {5}, {6, 7}}));
+  EXPECT_EQ(places(form_units(pictures, 4)), (Places{{0, 1, 3, 4}, {2}, {5}, {6, 7}}));
+  EXPECT_EQ(places(form_units(pictures, 1)), (Places{{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}}));
+}
+
+TEST(Batches, StandTogetherByTheLengthOfTheirCaptions) {
+  std::vector<Item> pictures = items(7);
+  EXPECT_EQ(places(form_units(pictures, 2, {64, 96, 64, 64, 32, 96, 64})), (Places{{2, 3}, {4, 0}, {5}, {6, 1}}))
+      << "what is left of a length goes with the next, shorter captions first";
+  EXPECT_EQ(places(form_units(pictures, 1, {64, 96, 64, 64, 32, 96, 64})), places(form_units(pictures, 1)));
+  pictures[2].width = 128;
+  EXPECT_EQ(places(form_units(pictures, 4, {64, 96, 64, 64, 32, 96, 64})), (Places{{1, 5}, {2}, {4, 0, 3, 6}}));
 }
 
 TEST(Batches, AutoIsLargeOnAGpuForTextAndSmallPicturesWithEnoughToDo) {

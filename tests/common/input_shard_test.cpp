@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "common/batches.h"
 #include "common/errors.h"
 #include "common/shard_file.h"
 #include "tests/common/error_of.h"
@@ -65,7 +66,9 @@ TEST(InputShard, AJobOnTheWholeInputDoesNotOverlookShardsThatWereNotMerged) {
 
 TEST(ShardFile, KeepsTheShardAndWhereItsItemsStand) {
   std::vector<Item> all = items(7);
-  const ShardFile file = take_shard({1, 3}, all);
+  std::vector<Unit> units = form_units(all, 1);
+  const ShardFile file = take_shard({1, 3}, all, units);
+  EXPECT_EQ(units.size(), 2u);
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[1].id, "item4");
   const TemporaryFolder folder;
@@ -79,7 +82,8 @@ TEST(ShardFile, KeepsTheShardAndWhereItsItemsStand) {
 
 TEST(ShardFile, MoreShardsThanItemsLeavesSomeEmpty) {
   std::vector<Item> all = items(2);
-  EXPECT_TRUE(take_shard({3, 4}, all).ids.empty());
+  std::vector<Unit> units = form_units(all, 1);
+  EXPECT_TRUE(take_shard({3, 4}, all, units).ids.empty());
   EXPECT_TRUE(all.empty());
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/batches.h"
 #include "common/input_shard.h"
 #include "common/journal_lines.h"
 #include "common/resume.h"
@@ -36,7 +37,8 @@ class Merge : public testing::Test {
     }
     const fs::path folder = folder_of(shard);
     fs::create_directories(folder / "images");
-    write_shard_file(folder, take_shard(shard, items));
+    std::vector<Unit> units = form_units(items, 1);
+    write_shard_file(folder, take_shard(shard, items, units));
     std::ofstream journal(folder / "journal.jsonl");
     journal << header_text(run_id) << to_text(JournalLine(StartLine{1, 2, 1, items.size(), {{"torch", "2.11.0"}}}));
     for (std::size_t i = 0; i < std::min(made, items.size()); ++i) {
