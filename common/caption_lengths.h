@@ -11,7 +11,7 @@
 namespace trireme {
 
 /// Tokens of each item's caption and negative caption, with what the model pads them with; empty for families that make
-/// one picture at a time. Reads the tokenizer: a second for some ten thousand prompts. Rank 0. Throws as
+/// one picture at a time. Reads the tokenizer: a second for some sixty thousand prompts. Rank 0. Throws as
 /// Tokenizer::load does; a prompt that has no tokens counts 0, and fails when it is made.
 std::vector<int> caption_lengths(const Job& job, const Checkpoint& checkpoint, const std::vector<Item>& items);
 
