@@ -65,31 +65,6 @@ __device__ inline Floats load(const T* from) {
   return floats(load_raw(from));
 }
 
-__device__ inline void store(float* to, const Floats& v) {
-  reinterpret_cast<float4*>(to)[0] = make_float4(v.value[0], v.value[1], v.value[2], v.value[3]);
-  reinterpret_cast<float4*>(to)[1] = make_float4(v.value[4], v.value[5], v.value[6], v.value[7]);
-}
-
-/// Rounded to bfloat16.
-__device__ inline Raw<__nv_bfloat16> packed(const Floats& v) {
-  unsigned words[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(v.value[2 * i], v.value[2 * i + 1]);
-    words[i] = *reinterpret_cast<const unsigned*>(&pair);
-  }
-  return {make_uint4(words[0], words[1], words[2], words[3])};
-}
-
-__device__ inline void store(__nv_bfloat16* to, const Floats& v) { *reinterpret_cast<uint4*>(to) = packed(v).words; }
-__device__ inline void store(__nv_bfloat16* to, const Raw<__nv_bfloat16>& v) {
-  *reinterpret_cast<uint4*>(to) = v.words;
-}
-__device__ inline void store(float* to, const Raw<float>& v) {
-  reinterpret_cast<float4*>(to)[0] = v.low;
-  reinterpret_cast<float4*>(to)[1] = v.high;
-}
-
 /// As a tensor of T holds it: rounded.
 template <class T>
 __device__ inline Raw<T> raw_of(const Floats& v);
@@ -100,7 +75,25 @@ __device__ inline Raw<float> raw_of<float>(const Floats& v) {
 }
 template <>
 __device__ inline Raw<__nv_bfloat16> raw_of<__nv_bfloat16>(const Floats& v) {
-  return packed(v);
+  unsigned words[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(v.value[2 * i], v.value[2 * i + 1]);
+    words[i] = *reinterpret_cast<const unsigned*>(&pair);
+  }
+  return {make_uint4(words[0], words[1], words[2], words[3])};
+}
+
+__device__ inline void store(float* to, const Raw<float>& v) {
+  reinterpret_cast<float4*>(to)[0] = v.low;
+  reinterpret_cast<float4*>(to)[1] = v.high;
+}
+__device__ inline void store(__nv_bfloat16* to, const Raw<__nv_bfloat16>& v) {
+  *reinterpret_cast<uint4*>(to) = v.words;
+}
+template <class T>
+__device__ inline void store(T* to, const Floats& v) {
+  store(to, raw_of<T>(v));
 }
 
 // Products and sums of tensors' values, rounded. In bfloat16 one instruction for two, with the bits of float32 rounded
@@ -144,8 +137,7 @@ __device__ inline float rounded<__nv_bfloat16>(float v) {
 /// The same of all eight: bfloat16 in pairs, by one instruction instead of two slow ones.
 template <class T>
 __device__ inline Floats rounded(const Floats& v) {
-  if constexpr (sizeof(T) == sizeof(float)) return v;
-  return floats(packed(v));
+  return floats(raw_of<T>(v));
 }
 
 /// Before it is rounded to T: for bfloat16 the fast functions, whose error is a thousandth of that rounding.
