@@ -8,12 +8,9 @@
 namespace trireme {
 namespace {
 
-constexpr int kMultiple = 32;             // Z-Image pads captions to it; ref: transformer_z_image.py SEQ_MULTI_OF
-constexpr std::size_t kMostTokens = 512;  // and cuts them there
-
 int padded_tokens(const Tokenizer& tokenizer, const std::string& prompt) try {
-  const std::size_t tokens = tokenizer.encode_templated(z_image_prompt(prompt), kMostTokens).size();
-  return (static_cast<int>(tokens) + kMultiple - 1) / kMultiple * kMultiple;
+  const std::size_t tokens = tokenizer.encode_templated(z_image_prompt(prompt), kMaxCaptionTokens).size();
+  return (static_cast<int>(tokens) + kCaptionMultiple - 1) / kCaptionMultiple * kCaptionMultiple;
 } catch (const ItemError&) {
   return 0;
 }
@@ -22,7 +19,7 @@ int padded_tokens(const Tokenizer& tokenizer, const std::string& prompt) try {
 
 std::vector<int> caption_lengths(const Job& job, const Checkpoint& checkpoint, const std::vector<Item>& items) {
   std::vector<int> lengths;
-  if (!checkpoint.defaults.batches || checkpoint.family != "z_image") return lengths;
+  if (checkpoint.family != "z_image") return lengths;
   const Tokenizer tokenizer = Tokenizer::load(job.model.path / files_of(checkpoint.family, job.model.path).tokenizer);
   for (const Item& item : items) {
     const bool guided = item.guidance > checkpoint.defaults.no_guidance;

@@ -5,12 +5,13 @@
 #include <cstdlib>
 #include <string>
 
+#include "common/caption_lengths.h"
+
 namespace trireme {
 namespace {
 
 constexpr double kBytesAToken = 4;           // of text
 constexpr double kTemplateTokens = 8;        // around a prompt
-constexpr double kMaxCaption = 512;          // families that make pictures cut it there
 constexpr double kCell = 28;                 // pixels of two by two patches of 14, which become a token
 constexpr double kUnknownPicture = 37 * 37;  // cells of 1024 x 1024 pixels
 constexpr double kMostCells = 16384;         // larger pictures are made smaller
@@ -182,8 +183,8 @@ Cost vision_cost(const VisionShape& s, double bytes_per_parameter, double patche
 
 Lengths guess_lengths(const Item& item) {
   Lengths lengths;
-  lengths.caption = std::min(kMaxCaption, text_tokens(item.system_prompt + item.prompt));
-  lengths.negative = std::min(kMaxCaption, text_tokens(item.system_prompt + item.negative_prompt));
+  lengths.caption = std::min<double>(kMaxCaptionTokens, text_tokens(item.system_prompt + item.prompt));
+  lengths.negative = std::min<double>(kMaxCaptionTokens, text_tokens(item.system_prompt + item.negative_prompt));
   for (const ChatMessage& message : item.messages) {
     for (const ContentPart& part : message.content) {
       if (part.kind == ContentPart::Kind::text) lengths.prompt += text_tokens(part.text);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/caption_lengths.h"
 #include "common/errors.h"
 
 namespace trireme::nn {
@@ -45,7 +46,7 @@ void CaptionEncoder::keep_on_host(Parameters& parameters, WeightStream& weights)
 }
 
 at::Tensor CaptionEncoder::tokenize(const std::string& text) const {
-  return to_tensor(tokenizer_.encode_templated(text, static_cast<std::size_t>(kMaxCaptionTokens)));
+  return to_tensor(tokenizer_.encode_templated(text, kMaxCaptionTokens));
 }
 
 at::Tensor to_tensor(const std::vector<int>& ids) {

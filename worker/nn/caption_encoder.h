@@ -15,8 +15,6 @@
 
 namespace trireme::nn {
 
-inline constexpr std::int64_t kMaxCaptionTokens = 512;
-
 class CaptionEncoder {
  public:
   /// Tensor names start with `prefix`. Throws Error(bad_data) when the tokenizer has more tokens than the encoder has

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/caption_lengths.h"
 #include "worker/nn/patches.h"
 #include "worker/weights/part_config.h"
 
@@ -21,7 +22,7 @@ struct TensorNames {
 };
 
 using nn::kPatch;
-inline constexpr std::int64_t kTokenMultiple = 32;  // image and caption tokens are padded to it
+inline constexpr std::int64_t kTokenMultiple = kCaptionMultiple;  // image tokens are padded to it, too
 
 struct TransformerConfig {
   TensorNames names;
