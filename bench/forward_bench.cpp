@@ -51,11 +51,8 @@ using Work = std::function<void()>;
 /// What is measured, and the least that has to be done (if anything is known).
 struct Network {
   Work forward, floor;
-  int forwards = 1;  // of one call of `forward`
+  int forwards = 1;  // of one call of `forward`: a transformer's as a job makes them, their conditions at once
 };
-
-/// Of a transformer's call, as a job makes them: what its blocks scale and gate with is made for that many at once.
-constexpr int kForwards = 4;
 
 /// Blocks of `pictures` times `tokens` rows: their products and attention, with weights of two blocks in turn.
 struct Blocks {
@@ -124,9 +121,9 @@ Network z_image_network(const Setting& s, std::int64_t side, std::int64_t count)
                                    s.random({count * grid.padded_caption(), config.dim}),
                                    of_all(host.image),
                                    of_all(host.all)};
-  const at::Tensor times = nn::upload(model->time_features(std::vector<float>(kForwards, 0.3f)), s.device);
+  const at::Tensor times = nn::upload(model->time_features(std::vector<float>(nn::kPassesTogether, 0.3f)), s.device);
   Network network;
-  network.forwards = kForwards;
+  network.forwards = nn::kPassesTogether;
   network.forward = [=] {
     Transformer::Inputs in = inputs;
     for (const nn::DitCondition& condition : model->conditions(times, /*factors=*/true)) {
@@ -153,10 +150,10 @@ Network newbie_network(const Setting& s, std::int64_t side) {
   const nn::RopeTable of_image = nn::upload(host.image, s.device), all = nn::upload(host.all, s.device);
   const at::Tensor latents = s.random({config.channels, 2 * side, 2 * side});
   const at::Tensor caption = s.random({grid.caption, config.block.dim});
-  const at::Tensor times = nn::upload(nn::time_features(std::vector<float>(kForwards, 0.3f), 1), s.device);
+  const at::Tensor times = nn::upload(nn::time_features(std::vector<float>(nn::kPassesTogether, 0.3f), 1), s.device);
   const at::Tensor pooled = s.random({1, config.pooled_out});
   Network network;
-  network.forwards = kForwards;
+  network.forwards = nn::kPassesTogether;
   network.forward = [=] {
     for (const nn::DitCondition& condition : model->conditions(times, pooled, /*factors=*/true)) {
       nn::DitRows rows{model->embed_image(latents), {}};

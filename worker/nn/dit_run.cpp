@@ -25,9 +25,8 @@ std::vector<DitCondition> conditions(const at::Tensor& vectors, const std::vecto
 }
 
 const DitCondition& PassConditions::of(int pass, int passes, const Make& make) {
-  constexpr int kTogether = 4;
   if (pass >= first_ + static_cast<int>(made_.size())) {
-    made_ = make(pass, std::min(kTogether, passes - pass));
+    made_ = make(pass, std::min(kPassesTogether, passes - pass));
     first_ = pass;
   }
   return made_[static_cast<std::size_t>(pass - first_)];

@@ -31,7 +31,8 @@ struct DitRun {
 /// four passes cost about what one does.
 std::vector<DitCondition> conditions(const at::Tensor& vectors, const std::vector<DitRun>& runs, bool factors);
 
-/// Of a unit's passes, made for a few of them when the first is asked for.
+inline constexpr int kPassesTogether = 4;
+/// Of a unit's passes, made for so many of them when the first is asked for.
 class PassConditions {
  public:
   using Make = std::function<std::vector<DitCondition>(int first, int count)>;
