@@ -15,6 +15,7 @@
 #include "bench/gpu_timing.h"
 #include "common/errors.h"
 #include "worker/device.h"
+#include "worker/kernels/product.h"
 #include "worker/models/newbie_image/transformer.h"
 #include "worker/models/z_image/transformer.h"
 #include "worker/nn/attention.h"
@@ -81,13 +82,13 @@ Work block_floor(const Setting& s, const nn::DitBlockConfig& c, std::vector<Bloc
       for (std::int64_t i = 0; i < b.count; ++i) {
         const Weights& w = weights[static_cast<std::size_t>(turn++ % 2)];
         const auto rows = [&](const at::Tensor& t) { return t.narrow(0, 0, b.rows()); };
-        at::linear(rows(x), w.qkv);
+        kernels::product(rows(x), w.qkv);
         const at::Tensor heads = rows(qkv).view({b.pictures, b.tokens, -1, c.head_dim});
         nn::attention(heads.narrow(2, 0, c.heads), heads.narrow(2, c.heads, c.kv_heads),
                       heads.narrow(2, c.heads + c.kv_heads, c.kv_heads));
-        at::linear(rows(attended), w.out);
-        at::linear(rows(x), w.w13);
-        at::linear(rows(wide), w.w2);
+        kernels::product(rows(attended), w.out);
+        kernels::product(rows(x), w.w13);
+        kernels::product(rows(wide), w.w2);
       }
     }
   };

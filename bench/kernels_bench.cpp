@@ -1,7 +1,7 @@
 // What the kernels in worker/kernels reach, at the shapes of Z-Image at 1024 x 1024: kernels_bench [--small]
 // Each beside the same work in plain ATen. Bytes are the least that must move: inputs once, outputs once. Buffers take
 // turns, so that the L2 cache does not hold them. `--small` tries the program out; `--attention` and `--products` make
-// the last two tables alone.
+// the last tables alone.
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -21,6 +21,7 @@
 #include "worker/kernels/hopper_attention.h"
 #include "worker/kernels/norm.h"
 #include "worker/kernels/pixels.h"
+#include "worker/kernels/product.h"
 #include "worker/kernels/rope.h"
 #include "worker/kernels/softmax.h"
 #include "worker/nn/attention.h"
@@ -322,6 +323,33 @@ void gated_product_rows(Table& table) {
   }
 }
 
+/// Products of the table beside what cuBLAS takes by itself, hot, in turns.
+void measured_product_rows(Table& table) {
+  std::printf(
+      "\n| product: rows, out, in | by the table, ms | TFLOP/s | MHz | cuBLAS ms | times "
+      "|\n|---|---:|---:|---:|---:|---:|\n");
+  for (const kernels::ProductShape& s : kernels::measured_products()) {
+    const std::int64_t rows = table.size(s.rows);
+    const std::vector<at::Tensor> x = table.tensors({rows, s.in});
+    std::vector<at::Tensor> weights;
+    for (int i = 0; i < 2; ++i) weights.push_back(at::randn({s.out, s.in}, table.options()) * 0.02);
+    const auto calls = [&](at::Tensor (*multiply)(const at::Tensor&, const at::Tensor&)) {
+      return Contender{[&, multiply] {
+                         for (int i = 0; i < kCalls; ++i) multiply(x[i % kTurns], weights[i % 2]);
+                       },
+                       /*graph=*/true, kCalls};
+    };
+    const auto plain = [](const at::Tensor& a, const at::Tensor& b) { return at::linear(a, b); };
+    const std::vector<Timing> timings = time_in_turns(table.device(), {/*warm_seconds=*/2, /*repeats=*/20 * kCalls},
+                                                      {calls(kernels::product), calls(plain)});
+    const double operations = 2.0 * static_cast<double>(rows * s.out * s.in);
+    std::printf("| %lld, %lld, %lld | %.4f | %.0f | %.0f | %.4f | %.3f |\n", static_cast<long long>(rows),
+                static_cast<long long>(s.out), static_cast<long long>(s.in), timings[0].ms,
+                operations / timings[0].ms / 1e9, timings[0].sm_mhz, timings[1].ms, timings[1].ms / timings[0].ms);
+    std::fflush(stdout);
+  }
+}
+
 void run(bool small, bool attention, bool products) {
   const c10::InferenceMode no_autograd;
   const at::Device device = device::choose(0);
@@ -329,7 +357,7 @@ void run(bool small, bool attention, bool products) {
   const device::StreamGuard stream(device, /*high_priority=*/false);
   Table table(device, small);
   if (attention) attention_rows(table);
-  if (products) gated_product_rows(table);
+  if (products) gated_product_rows(table), measured_product_rows(table);
   if (attention || products) return;
   rows_of_norms(table);
   rows_of_feed_forward(table);
@@ -338,6 +366,7 @@ void run(bool small, bool attention, bool products) {
   rows_of_bytes(table);
   attention_rows(table);
   gated_product_rows(table);
+  measured_product_rows(table);
 }
 
 }  // namespace
@@ -348,7 +377,7 @@ int main(int argc, char** argv) {
   bool small = false, attention = false, products = false;
   app.add_flag("--small", small, "a 64th of the rows");
   app.add_flag("--attention", attention, "the attention of several shapes alone");
-  app.add_flag("--products", products, "the products with their gate alone");
+  app.add_flag("--products", products, "the products alone");
   CLI11_PARSE(app, argc, argv);
   trireme::bench::run(small, attention, products);
 }

@@ -1,6 +1,7 @@
 # LibTorch, the CUDA runtime and NCCL from the folder of an installed `torch` package, as targets of our own:
 # torch's own CMake files probe for GPUs, which fails on a build machine without one.
 #   trireme_torch  LibTorch with its CUDA half      trireme_cuda  cuda_runtime.h      trireme_nccl  nccl.h
+#   trireme_cublas_lt  cublasLt.h
 set(TRIREME_TORCH "" CACHE PATH "Folder of the torch package: python3 -c 'import torch; print(torch.__path__[0])'")
 if(NOT EXISTS "${TRIREME_TORCH}/lib/libtorch.so")
   message(FATAL_ERROR "LibTorch not found: run scripts/setup, or give -DTRIREME_TORCH=<folder of the torch package>")
@@ -20,6 +21,8 @@ find_path(TRIREME_CUDA_INCLUDE cuda_runtime.h
 find_path(TRIREME_CUBLAS_INCLUDE cublas_v2.h HINTS "${TRIREME_CUDA_INCLUDE}" "${site_packages}/nvidia/cu13/include" REQUIRED)
 find_file(TRIREME_CUDA_LIBRARY NAMES libcudart.so.13 HINTS "${site_packages}/nvidia/cu13/lib"
   PATH_SUFFIXES lib lib64 PATHS /usr/local/cuda/lib64 REQUIRED)
+find_file(TRIREME_CUBLASLT_LIBRARY NAMES libcublasLt.so.13 HINTS "${site_packages}/nvidia/cu13/lib"
+  PATH_SUFFIXES lib lib64 PATHS /usr/local/cuda/lib64 REQUIRED)
 find_path(TRIREME_NCCL_INCLUDE nccl.h HINTS "${site_packages}/nvidia/nccl/include" REQUIRED)
 find_file(TRIREME_NCCL_LIBRARY NAMES libnccl.so.2 HINTS "${site_packages}/nvidia/nccl/lib"
   PATHS /usr/lib/x86_64-linux-gnu /usr/local/lib REQUIRED)
@@ -27,6 +30,8 @@ find_file(TRIREME_NCCL_LIBRARY NAMES libnccl.so.2 HINTS "${site_packages}/nvidia
 add_library(trireme_cuda INTERFACE)
 target_include_directories(trireme_cuda SYSTEM INTERFACE "${TRIREME_CUDA_INCLUDE}" "${TRIREME_CUBLAS_INCLUDE}")
 target_link_libraries(trireme_cuda INTERFACE "${TRIREME_CUDA_LIBRARY}")
+add_library(trireme_cublas_lt INTERFACE)
+target_link_libraries(trireme_cublas_lt INTERFACE "${TRIREME_CUBLASLT_LIBRARY}" trireme_cuda)
 
 add_library(trireme_nccl INTERFACE)
 target_include_directories(trireme_nccl SYSTEM INTERFACE "${TRIREME_NCCL_INCLUDE}")
@@ -44,7 +49,7 @@ target_link_libraries(trireme_torch INTERFACE
 
 # Programs find these without environment variables.
 set(CMAKE_BUILD_RPATH "${TRIREME_TORCH}/lib")
-foreach(library "${TRIREME_CUDA_LIBRARY}" "${TRIREME_NCCL_LIBRARY}")
+foreach(library "${TRIREME_CUDA_LIBRARY}" "${TRIREME_CUBLASLT_LIBRARY}" "${TRIREME_NCCL_LIBRARY}")
   cmake_path(GET library PARENT_PATH folder)
   list(APPEND CMAKE_BUILD_RPATH "${folder}")
 endforeach()

@@ -5,6 +5,6 @@
 
 namespace trireme {
 
-inline constexpr const char* kNumericTables = "4";
+inline constexpr const char* kNumericTables = "5";
 
 }  // namespace trireme

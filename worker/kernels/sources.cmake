@@ -14,6 +14,7 @@ target_sources(trireme_worker_core PRIVATE
   kernels/norm.cu
   kernels/pixels.cpp
   kernels/pixels.cu
+  kernels/product.cpp
   kernels/rope.cpp
   kernels/rope.cu
   kernels/softmax.cpp

@@ -4,6 +4,7 @@
 
 #include "worker/kernels/fp8.h"
 #include "worker/kernels/gate.h"
+#include "worker/kernels/product.h"
 
 namespace trireme::nn {
 
@@ -27,7 +28,8 @@ at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (scales.defined()) {
     return kernels::scaled_product(kernels::quantise_rows(x), {weight, scales}, bias, x.scalar_type());
   }
-  return at::linear(x, weight.dim() == 2 ? weight : weight.flatten(1), bias);
+  const at::Tensor matrix = weight.dim() == 2 ? weight : weight.flatten(1);
+  return bias.defined() ? at::linear(x, matrix, bias) : kernels::product(x, matrix);
 }
 
 at::Tensor Linear::of_silu_mul(const at::Tensor& a, const at::Tensor& b) const {

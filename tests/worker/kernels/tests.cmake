@@ -8,6 +8,7 @@ add_executable(kernels_tests
   kernels/hopper_attention_test.cpp
   kernels/norm_test.cpp
   kernels/pixels_test.cpp
+  kernels/product_test.cpp
   kernels/rope_test.cpp
   kernels/softmax_test.cpp)
 target_link_libraries(kernels_tests PRIVATE trireme_worker_core GTest::gtest_main)
