@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "worker/kernels/call.h"
 
@@ -54,20 +55,21 @@ void check(cublasStatus_t status, const char* what) {
   throw Error(ExitCode::unavailable, std::string(what) + " failed: " + cublasLtGetStatusString(status));
 }
 
-cublasLtMatmulAlgo_t algorithm(cublasLtHandle_t handle, const Entry& entry) {
+/// Nothing when this cuBLASLt does not know the choice: one that others than that of the measurements may lack.
+std::optional<cublasLtMatmulAlgo_t> algorithm(cublasLtHandle_t handle, const Entry& entry) {
   cublasLtMatmulAlgo_t algo;
-  check(cublasLtMatmulAlgoInit(handle, CUBLAS_COMPUTE_32F, CUDA_R_32F, CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF,
-                               CUDA_R_16BF, kHopperProducts, &algo),
-        "choosing a product of cuBLASLt");
+  bool known = cublasLtMatmulAlgoInit(handle, CUBLAS_COMPUTE_32F, CUDA_R_32F, CUDA_R_16BF, CUDA_R_16BF, CUDA_R_16BF,
+                                      CUDA_R_16BF, kHopperProducts, &algo) == CUBLAS_STATUS_SUCCESS;
   const auto set = [&](cublasLtMatmulAlgoConfigAttributes_t attribute, auto value) {
-    check(cublasLtMatmulAlgoConfigSetAttribute(&algo, attribute, &value, sizeof value), "setting a tile of cuBLASLt");
+    known =
+        known && cublasLtMatmulAlgoConfigSetAttribute(&algo, attribute, &value, sizeof value) == CUBLAS_STATUS_SUCCESS;
   };
   set(CUBLASLT_ALGO_CONFIG_TILE_ID, static_cast<std::uint32_t>(entry.tile));
   set(CUBLASLT_ALGO_CONFIG_STAGES_ID, static_cast<std::uint32_t>(CUBLASLT_MATMUL_STAGES_64xAUTO));
   set(CUBLASLT_ALGO_CONFIG_SPLITK_NUM, std::int32_t{1});
   set(CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION, entry.order);
   set(CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID, static_cast<std::uint16_t>(entry.cluster));
-  return algo;
+  return known ? std::optional(algo) : std::nullopt;
 }
 
 /// [rows, columns] as cuBLAS sees it, which counts by columns: its transpose.
@@ -79,10 +81,12 @@ cublasLtMatrixLayoutOpaque_t layout(std::int64_t rows, std::int64_t columns) {
   return turned;
 }
 
-/// False when this cuBLASLt does not know the entry's tile: others than that of the measurements may not.
+/// False when this cuBLASLt does not know the entry's choice, or not for this shape.
 bool launch(const Entry& e, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& out) {
   const c10::cuda::CUDAGuard guard(x.device());
   const cublasLtHandle_t handle = at::cuda::getCurrentCUDABlasLtHandle();
+  const std::optional<cublasLtMatmulAlgo_t> algo = algorithm(handle, e);
+  if (!algo) return false;
   cublasLtMatmulDescOpaque_t product;
   check(cublasLtMatmulDescInit(&product, CUBLAS_COMPUTE_32F, CUDA_R_32F), "describing a product to cuBLASLt");
   const cublasOperation_t turned = CUBLAS_OP_T;
@@ -90,13 +94,12 @@ bool launch(const Entry& e, const at::Tensor& x, const at::Tensor& weight, const
         "describing a product to cuBLASLt");
   cublasLtMatrixLayoutOpaque_t weights = layout(e.out, e.in), inputs = layout(e.rows, e.in),
                                outputs = layout(e.rows, e.out);
-  const cublasLtMatmulAlgo_t algo = algorithm(handle, e);
   const float one = 1, zero = 0;
   const cublasStatus_t status =
       cublasLtMatmul(handle, &product, &one, weight.data_ptr(), &weights, x.data_ptr(), &inputs, &zero, out.data_ptr(),
-                     &outputs, out.data_ptr(), &outputs, &algo, /*workspace=*/nullptr, /*workspaceSizeInBytes=*/0,
+                     &outputs, out.data_ptr(), &outputs, &*algo, /*workspace=*/nullptr, /*workspaceSizeInBytes=*/0,
                      c10::cuda::getCurrentCUDAStream().stream());
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) return false;
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
   check(status, "a product of cuBLASLt");
   return true;
 }
