@@ -15,6 +15,7 @@ target_sources(trireme_worker_core PRIVATE
   kernels/pixels.cpp
   kernels/pixels.cu
   kernels/product.cpp
+  kernels/product_choice.cpp
   kernels/rope.cpp
   kernels/rope.cu
   kernels/softmax.cpp
