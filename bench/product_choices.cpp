@@ -120,7 +120,7 @@ void run(const std::vector<std::string>& shapes) {
   const c10::InferenceMode no_autograd;
   const at::Device device = device::choose(0);
   device::configure(device, {1, 0.9});
-  if (!device.is_cuda()) throw Error(ExitCode::usage, "product_choices needs a GPU: a CPU has no cuBLASLt");
+  if (!device.is_cuda()) throw Error(ExitCode::usage, "a GPU is needed: a CPU has no cuBLASLt");
   const device::StreamGuard stream(device, /*high_priority=*/false);
   std::printf("%s\n", device::name(device).c_str());
   for (const std::string& shape : shapes) {
