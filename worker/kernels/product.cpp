@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAContext.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -14,7 +15,7 @@ namespace {
 
 /// Z-Image's products with captions of 33 to 64 tokens (1056: up to 32, 1120: up to 96), at 1024 x 1024, four and one
 /// of 512 x 512: q, k and v (11520), the attention's output and w2 (3840). What cuBLAS takes by itself is 0.5 to 7 %
-/// slower: docs/performance.md. Found by bench/product_choices.
+/// slower: docs/performance.md. bench/product_choices finds such choices.
 struct Entry {
   std::int64_t rows, out, in;
   ProductChoice choice;
@@ -34,16 +35,17 @@ constexpr std::array<Entry, 11> kTable{{
     {1120, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x112, CUBLASLT_CLUSTER_SHAPE_1x1x1, 1}},
 }};
 
+/// By the shape first: every layer asks, at every step.
 const Entry* find_entry(const at::Tensor& x, const at::Tensor& weight) {
-  const bool fits = x.is_cuda() && x.dim() == 2 && x.scalar_type() == at::kBFloat16 &&
-                    weight.scalar_type() == at::kBFloat16 && x.is_contiguous() && weight.is_contiguous() &&
-                    aligned({x, weight});
-  if (!fits) return nullptr;
-  for (const Entry& e : kTable) {
-    if (e.rows != x.size(0) || e.out != weight.size(0) || e.in != x.size(1) || e.in != weight.size(1)) continue;
-    return std::strstr(at::cuda::getDeviceProperties(x.device().index())->name, kDevice) != nullptr ? &e : nullptr;
-  }
-  return nullptr;
+  if (x.dim() != 2) return nullptr;
+  const auto* const entry = std::find_if(kTable.begin(), kTable.end(), [&](const Entry& e) {
+    return e.rows == x.size(0) && e.out == weight.size(0) && e.in == x.size(1) && e.in == weight.size(1);
+  });
+  if (entry == kTable.end() || !x.is_cuda()) return nullptr;
+  const bool fits = x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kBFloat16 && x.is_contiguous() &&
+                    weight.is_contiguous() && aligned({x, weight}) &&
+                    std::strstr(at::cuda::getDeviceProperties(x.device().index())->name, kDevice) != nullptr;
+  return fits ? entry : nullptr;
 }
 
 }  // namespace
