@@ -91,19 +91,19 @@ class Course {
 
 }  // namespace
 
+double launched_ms(at::Device device, const std::function<void()>& work) {
+  device::Event start, end;
+  start.record(device);
+  work();
+  end.record(device);
+  device::synchronize(device);
+  return 1e3 * end.seconds_since(start);
+}
+
 double graph_ms(at::Device device, int calls, const std::function<void(int)>& work) {
-  const Repeat repeat(device, /*graph=*/true, [&] {
-    for (int i = 0; i < calls; ++i) work(i);
-  });
+  const Repeat repeat(device, /*graph=*/true, in_a_row(calls, work).work);
   std::vector<double> times;
-  for (int i = 0; i < 9; ++i) {
-    device::Event start, end;
-    start.record(device);
-    repeat();
-    end.record(device);
-    device::synchronize(device);
-    times.push_back(1e3 * end.seconds_since(start) / calls);
-  }
+  for (int i = 0; i < 9; ++i) times.push_back(launched_ms(device, [&] { repeat(); }) / calls);
   return median(times);
 }
 
@@ -112,6 +112,13 @@ Timing time_hot(at::Device device, const Plan& plan, const std::function<void()>
   course.warm(plan.warm_seconds);
   course.measure(plan.repeats);
   return course.timing();
+}
+
+Contender in_a_row(int calls, const std::function<void(int)>& work) {
+  return {[=] {
+            for (int i = 0; i < calls; ++i) work(i);
+          },
+          /*graph=*/true, calls};
 }
 
 std::vector<Timing> time_in_turns(at::Device device, const Plan& plan, const std::vector<Contender>& contenders) {

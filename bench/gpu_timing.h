@@ -15,6 +15,9 @@ struct Timing {
   double sm_mhz = 0, watts = 0;  // medians while they ran; 0 = unknown
 };
 
+/// Device time of `work`, launched once.
+double launched_ms(at::Device device, const std::function<void()>& work);
+
 /// `work(i)` for i = 0 to `calls` - 1 is captured once; ms of one call.
 double graph_ms(at::Device device, int calls, const std::function<void(int)>& work);
 
@@ -31,6 +34,8 @@ struct Contender {
   bool graph = true;
   int runs = 1;  // that a call of `work` is: ms of one
 };
+/// A graph of `work(i)` for i = 0 to `calls` - 1.
+Contender in_a_row(int calls, const std::function<void(int)>& work);
 std::vector<Timing> time_in_turns(at::Device device, const Plan& plan, const std::vector<Contender>& contenders);
 
 /// Kernels of one run of `work` by their share of the time, one a line: ms, launches, name; at most `lines`.

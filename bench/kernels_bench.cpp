@@ -334,10 +334,7 @@ void measured_product_rows(Table& table) {
     std::vector<at::Tensor> weights;
     for (int i = 0; i < 2; ++i) weights.push_back(at::randn({s.out, s.in}, table.options()) * 0.02);
     const auto calls = [&](at::Tensor (*multiply)(const at::Tensor&, const at::Tensor&)) {
-      return Contender{[&, multiply] {
-                         for (int i = 0; i < kCalls; ++i) multiply(x[i % kTurns], weights[i % 2]);
-                       },
-                       /*graph=*/true, kCalls};
+      return in_a_row(kCalls, [&, multiply](int i) { multiply(x[i % kTurns], weights[i % 2]); });
     };
     const auto plain = [](const at::Tensor& a, const at::Tensor& b) { return at::linear(a, b); };
     const std::vector<Timing> timings = time_in_turns(table.device(), {/*warm_seconds=*/2, /*repeats=*/20 * kCalls},

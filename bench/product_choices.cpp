@@ -45,12 +45,10 @@ struct Product {
 
 /// Milliseconds of one of `launches` in a row.
 double timed(at::Device device, int launches, const std::function<void()>& launch) {
-  device::Event start, end;
-  start.record(device);
-  for (int i = 0; i < launches; ++i) launch();
-  end.record(device);
-  device::synchronize(device);
-  return 1e3 * end.seconds_since(start) / launches;
+  const auto row = [&] {
+    for (int i = 0; i < launches; ++i) launch();
+  };
+  return launched_ms(device, row) / launches;
 }
 
 struct Candidate {
@@ -96,14 +94,8 @@ void print_best(at::Device device, std::int64_t rows, std::int64_t outputs, std:
   keep_best(candidates, kLastPass);
 
   const int calls = launches(0.02);
-  const auto contender = [&](const std::function<void()>& launch) {
-    return Contender{[=] {
-                       for (int i = 0; i < calls; ++i) launch();
-                     },
-                     /*graph=*/true, calls};
-  };
-  std::vector<Contender> contenders{contender([&] { product.by_cublas(); })};
-  for (const Candidate& c : candidates) contenders.push_back(contender([&] { product.by(c.choice); }));
+  std::vector<Contender> contenders{in_a_row(calls, [&](int) { product.by_cublas(); })};
+  for (const Candidate& c : candidates) contenders.push_back(in_a_row(calls, [&](int) { product.by(c.choice); }));
   const std::vector<Timing> timings = time_in_turns(device, {/*warm_seconds=*/2, /*repeats=*/20 * calls}, contenders);
   std::printf("%lld, %lld, %lld: cuBLAS %.4f ms, %.0f MHz, %.0f W; %zu choices\n", static_cast<long long>(rows),
               static_cast<long long>(outputs), static_cast<long long>(in), timings[0].ms, timings[0].sm_mhz,
