@@ -19,3 +19,4 @@ if(NOT version VERSION_GREATER_EQUAL 4.2)
 endif()
 add_library(trireme_cutlass INTERFACE)
 target_include_directories(trireme_cutlass SYSTEM INTERFACE "${TRIREME_CUTLASS_INCLUDE}")
+target_compile_definitions(trireme_cutlass INTERFACE CUTE_SM90_EXTENDED_MMA_SHAPES_ENABLED)  # every width of wgmma

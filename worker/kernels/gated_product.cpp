@@ -7,29 +7,13 @@
 #include "worker/kernels/call.h"
 #include "worker/kernels/capability.h"
 #include "worker/kernels/gate.h"
+#include "worker/kernels/gated_tiles.h"
 #include "worker/kernels/pair_order.h"
 
 namespace trireme::kernels {
 namespace {
 
-constexpr int kTileRows = 128, kTileColumns = 256, kColumnMultiple = 8;
-
-/// How tiles are dealt out to the multiprocessors of an H200, milliseconds a product, rows x outputs x in:
-///                                in twos   alone   cuBLAS, silu_mul
-///   4224 x 2 * 10240 x 3840       1.006    1.026    1.048    20 turns of 132 tiles
-///   4352 x 2 *  9216 x 2304          -     0.579    0.625    18.5 turns
-///   1152 x 2 * 10240 x 3840       0.305    0.285    0.296    5.5 turns
-/// Two tiles in step wait for each other where a turn is not full. The tiles of a column are walked one after the
-/// other: a turn then has four columns and all rows, and what it reads lies in the L2 cache. With more rows four
-/// columns are walked side by side, so that a turn keeps that form (not measured).
-void deal_out(GatedProductLaunch& args) {
-  constexpr int kManyRows = 64;
-  const int rows = tiles_of(args.rows, kTileRows), columns = tiles_of(2 * args.dim, kTileColumns);
-  const int turns = tiles_of(rows * columns, args.multiprocessors);
-  const int idle = turns * args.multiprocessors - rows * columns;
-  args.in_twos = columns % 2 == 0 && idle * 100 < turns * args.multiprocessors;
-  args.columns_together = rows < kManyRows ? 1 : 4;
-}
+constexpr int kColumnMultiple = 8;
 
 at::Tensor launch(const at::Tensor& x, const at::Tensor& weight) {
   const at::Tensor out = at::empty({x.size(0), weight.size(0) / 2}, x.options());
@@ -38,16 +22,19 @@ at::Tensor launch(const at::Tensor& x, const at::Tensor& weight) {
   args.rows = static_cast<int>(x.size(0)), args.dim = static_cast<int>(out.size(1)),
   args.in = static_cast<int>(x.size(1));
   args.multiprocessors = multiprocessors(x.device());
-  deal_out(args);
+  args.tile = choose_gated_tile(args.rows, 2 * args.dim, args.multiprocessors);
+  // All rows of x for some rows of the weight, then for the next: a turn reads what lies in the L2 cache. Where x is
+  // too large for that, more rows of the weight for some of x (not measured).
+  constexpr int kManyRows = 8192;
+  args.together = args.rows < kManyRows ? 1 : 4;
   enqueue(x, "gated_product", [&](cudaStream_t stream) { return launch_gated_product(args, stream); });
   return out;
 }
 
 at::Tensor multiply_plainly(const at::Tensor& x, const at::Tensor& weight) {
   const std::int64_t rows = x.size(0), dim = weight.size(0) / 2;
-  constexpr std::int64_t kGroups = kPairsPerStore, kThreads = kPairOutputs / kPairsPerStore;
-  const at::Tensor pairs = at::linear(x, weight).view({rows, dim / kPairOutputs, kGroups, kThreads, 2});
-  const auto half = [&](std::int64_t i) { return pairs.select(4, i).transpose(2, 3).reshape({rows, dim}); };
+  const at::Tensor halves = at::linear(x, weight).view({rows, dim / kPairOutputs, 2, kPairOutputs});
+  const auto half = [&](std::int64_t i) { return halves.select(2, i).reshape({rows, dim}); };
   return silu_mul(half(0), half(1));
 }
 
@@ -65,7 +52,7 @@ bool fits_pairs(at::IntArrayRef weight_shape) {
 }
 
 at::Tensor in_pairs(const at::Tensor& stacked) {
-  require(fits_pairs(stacked.sizes()), "in_pairs wants [rows, in], multiples of 64 and 8");
+  require(fits_pairs(stacked.sizes()), "in_pairs wants [rows, in], multiples of 16 and 8");
   std::vector<std::int64_t> from;
   for (int row = 0; row < stacked.size(0); ++row)
     from.push_back(stacked_row(row, static_cast<int>(stacked.size(0) / 2)));
@@ -75,7 +62,7 @@ at::Tensor in_pairs(const at::Tensor& stacked) {
 at::Tensor gated_product(const at::Tensor& x, const at::Tensor& weight) {
   require(x.dim() == 2 && fits_pairs(weight.sizes()) && x.size(1) == weight.size(1) && is_element(x) &&
               x.scalar_type() == weight.scalar_type(),
-          "gated_product wants x [rows, in] and a weight of multiples of 64 and 8, both float32 or bfloat16");
+          "gated_product wants x [rows, in] and a weight of multiples of 16 and 8, both float32 or bfloat16");
   const bool fits = has_gated_product(x.device(), x.scalar_type()) && x.size(0) > 0 && x.is_contiguous() &&
                     weight.is_contiguous() && aligned({x, weight});
   return fits ? launch(x, weight) : multiply_plainly(x, weight);

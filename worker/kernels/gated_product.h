@@ -17,7 +17,7 @@ bool has_gated_product(c10::Device device, at::ScalarType dtype);
 /// The version compiled in; empty in a build without the kernel.
 std::string cutlass_version_text();
 
-/// [rows, in], rows a multiple of 64 and in of 8.
+/// [rows, in], rows a multiple of 16 and in of 8.
 bool fits_pairs(at::IntArrayRef weight_shape);
 /// stacked [2 * dim, in], w1's rows and then w3's -> a new tensor of the same shape, its rows in the order of pairs.
 at::Tensor in_pairs(const at::Tensor& stacked);

@@ -111,10 +111,10 @@ struct GatedProductLaunch {
   const void* x;       // [rows, in] bfloat16
   const void* weight;  // [2 * dim, in], its rows as pair_order.h says
   void* out;           // [rows, dim]
-  int rows, dim, in;   // dim: a multiple of 32, in: of 8
+  int rows, dim, in;   // dim and in: multiples of 8
   int multiprocessors;
-  bool in_twos;          // two neighbouring tiles of a row of tiles share what they read of x
-  int columns_together;  // of tiles, walked down side by side: 1, 2, 4 or 8
+  std::size_t tile;  // of kGatedTiles
+  int together;      // rows of the weight's tiles that are walked side by side: 1, 2, 4 or 8
 };
 cudaError_t launch_gated_product(const GatedProductLaunch& args, cudaStream_t stream);
 

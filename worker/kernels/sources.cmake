@@ -7,6 +7,7 @@ target_sources(trireme_worker_core PRIVATE
   kernels/gate.cpp
   kernels/gate.cu
   kernels/gated_product.cpp
+  kernels/gated_tiles.cpp
   kernels/group_norm.cpp
   kernels/group_norm.cu
   kernels/hopper_attention.cpp

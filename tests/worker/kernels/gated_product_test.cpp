@@ -7,6 +7,7 @@
 #include "worker/kernels/call.h"
 #include "worker/kernels/capability.h"
 #include "worker/kernels/gate.h"
+#include "worker/kernels/gated_tiles.h"
 #include "worker/kernels/pair_order.h"
 
 namespace trireme {
@@ -28,22 +29,23 @@ at::Tensor exact(at::IntArrayRef shape, at::ScalarType dtype, std::uint64_t seed
 }
 
 TEST(PairOrder, HoldsEveryRowOnce) {
-  for (const int dim : {32, 96, 9216, 10240}) {
+  for (const int dim : {8, 96, 9216, 10240}) {
     std::vector<int> times(static_cast<std::size_t>(2 * dim), 0);
     for (int row = 0; row < 2 * dim; ++row) ++times.at(static_cast<std::size_t>(kernels::stacked_row(row, dim)));
     EXPECT_EQ(times, std::vector<int>(static_cast<std::size_t>(2 * dim), 1)) << dim;
   }
 }
 
-TEST(PairOrder, HasTheTwoRowsOfAnOutputSideBySide) {
+TEST(PairOrder, HasTheTwoRowsOfAnOutputEightApart) {
   const at::Tensor stacked = at::arange(192, at::kFloat).view({192, 1}).expand({192, 8}).contiguous();
-  const at::Tensor rows = in_pairs(stacked).select(1, 0).view({96, 2});
+  const at::Tensor rows = in_pairs(stacked).select(1, 0).view({12, 2, 8});
+  EXPECT_TRUE(at::equal(rows.select(1, 0), at::arange(96, at::kFloat).view({12, 8})));
   EXPECT_TRUE(at::equal(rows.select(1, 1), rows.select(1, 0) + 96));
 }
 
 TEST(GatedProduct, EqualsTheProductsAndTheirGateBitForBit) {
   for (const at::ScalarType dtype : kDtypes) {
-    for (const std::int64_t dim : {32, 96, 320}) {
+    for (const std::int64_t dim : {8, 96, 320}) {
       const at::Tensor x = exact({7, 40}, dtype, 1), stacked = exact({2 * dim, 40}, dtype, 2);
       EXPECT_TRUE(at::equal(gated_product(x, in_pairs(stacked)), apart(x, stacked))) << dim;
     }
@@ -55,7 +57,7 @@ TEST(GatedProduct, TakesNoRows) {
 }
 
 TEST(GatedProduct, RefusesWhatHasNoPairs) {
-  EXPECT_THROW(in_pairs(at::ones({96, 8})), Error);
+  EXPECT_THROW(in_pairs(at::ones({72, 8})), Error);
   EXPECT_THROW(in_pairs(at::ones({64, 12})), Error);
   EXPECT_THROW(gated_product(at::ones({2, 8}), at::ones({64, 16})), Error);
   EXPECT_THROW(gated_product(at::ones({2, 8}), at::ones({64, 8}, at::kBFloat16)), Error);
@@ -86,7 +88,7 @@ TEST_F(GatedProductOnAGpu, EqualsTheProductsAndTheirGate) {
   struct Shape {
     std::int64_t rows, dim, in;
   };
-  for (const Shape& s : {Shape{1, 32, 8}, Shape{127, 96, 72}, Shape{128, 256, 64}, Shape{129, 1024, 520},
+  for (const Shape& s : {Shape{1, 8, 8}, Shape{127, 96, 72}, Shape{128, 256, 64}, Shape{129, 1024, 520},
                          Shape{1001, 10240, 256}, Shape{4224, 10240, 512}, Shape{4352, 9216, 256}}) {
     const at::Tensor x = on_gpu({s.rows, s.in}, 1), stacked = on_gpu({2 * s.dim, s.in}, 2, 0.1);
     EXPECT_LT(relative_error(gated_product(x, in_pairs(stacked)), apart(x, stacked)), tolerance(at::kBFloat16))
@@ -110,20 +112,20 @@ TEST_F(GatedProductOnAGpu, ARowHasTheSameBitsInEveryCall) {
   EXPECT_TRUE(at::equal(thrice, at::cat({whole, whole, whole})));
 }
 
-TEST_F(GatedProductOnAGpu, HasTheSameBitsHoweverTilesAreDealtOutAndWritesNothingBehindTheLastRow) {
-  constexpr std::int64_t kDim = 1056, kIn = 264, kGuard = 256;  // no whole tiles
+TEST_F(GatedProductOnAGpu, HasTheSameBitsWithEveryTileAndWritesNothingBehindTheLastRow) {
+  constexpr std::int64_t kDim = 1064, kIn = 264, kGuard = 512;  // no whole tiles
   const at::Tensor weight = in_pairs(on_gpu({2 * kDim, kIn}, 2, 0.1));
   for (const std::int64_t rows : {1, 127, 129, 1001}) {
     const at::Tensor x = on_gpu({rows, kIn}, 1), expected = gated_product(x, weight);
-    for (const bool in_twos : {false, true}) {
-      for (const int columns : {1, 2, 4, 8}) {
+    for (std::size_t tile = 0; tile < kernels::kGatedTiles.size(); ++tile) {
+      for (const int together : {1, 2, 4, 8}) {
         const at::Tensor out = at::full({rows + kGuard, kDim}, -7, x.options());
         kernels::GatedProductLaunch args{x.data_ptr(), weight.data_ptr(), out.data_ptr(), static_cast<int>(rows), kDim,
                                          kIn};
         args.multiprocessors = kernels::multiprocessors(x.device());
-        args.in_twos = in_twos, args.columns_together = columns;
+        args.tile = tile, args.together = together;
         kernels::enqueue(x, "gated_product", [&](cudaStream_t stream) { return launch_gated_product(args, stream); });
-        EXPECT_TRUE(at::equal(out.narrow(0, 0, rows), expected)) << rows << " rows, " << in_twos << ", " << columns;
+        EXPECT_TRUE(at::equal(out.narrow(0, 0, rows), expected)) << rows << " rows, " << tile << ", " << together;
         EXPECT_TRUE(at::equal(out.narrow(0, rows, kGuard), at::full({kGuard, kDim}, -7, x.options())));
       }
     }

@@ -4,6 +4,7 @@ add_executable(kernels_tests
   kernels/fp8_test.cpp
   kernels/gate_test.cpp
   kernels/gated_product_test.cpp
+  kernels/gated_tiles_test.cpp
   kernels/group_norm_test.cpp
   kernels/hopper_attention_test.cpp
   kernels/norm_test.cpp
@@ -19,8 +20,8 @@ set_tests_properties(kernels_tests PROPERTIES TIMEOUT 300)
 # CUTLASS's headers outside of nvcc want libcu++ named.
 find_path(TRIREME_LIBCUXX_INCLUDE cuda/std/utility HINTS "${TRIREME_CUDA_INCLUDE}" ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} PATH_SUFFIXES cccl)
 if(TARGET trireme_cutlass AND TRIREME_LIBCUXX_INCLUDE)
-  add_executable(pair_stores_test kernels/pair_stores_test.cpp)
-  target_link_libraries(pair_stores_test PRIVATE trireme_options trireme_cuda trireme_cutlass GTest::gtest_main)
-  target_include_directories(pair_stores_test SYSTEM PRIVATE "${TRIREME_LIBCUXX_INCLUDE}")
-  add_test(NAME pair_stores_test COMMAND pair_stores_test)
+  add_executable(gate_staging_test kernels/gate_staging_test.cpp)
+  target_link_libraries(gate_staging_test PRIVATE trireme_options trireme_cuda trireme_cutlass GTest::gtest_main)
+  target_include_directories(gate_staging_test SYSTEM PRIVATE "${TRIREME_LIBCUXX_INCLUDE}")
+  add_test(NAME gate_staging_test COMMAND gate_staging_test)
 endif()

@@ -32,17 +32,17 @@ TEST(PutInPairs, OrdersWhatAllowsItAndFits) {
   at::Tensor other;
   PartParameters wanted;
   fits.want(wanted["transformer"], "layers.0.", 96);
-  odd.want(wanted["transformer"], "layers.1.", 40);
+  odd.want(wanted["transformer"], "layers.1.", 44);
   wanted["transformer"].want("other", {64, 8}, &other);
   allocate_parameters(wanted, at::kFloat, kCpu);
-  fits.weight.copy_(Gate::stacked(96, 1)), odd.weight.copy_(Gate::stacked(40, 2)), other.fill_(3);
+  fits.weight.copy_(Gate::stacked(96, 1)), odd.weight.copy_(Gate::stacked(44, 2)), other.fill_(3);
   const void* const where = fits.weight.data_ptr();
   put_in_pairs(wanted, kCpu);
   EXPECT_TRUE(fits.in_pairs);
   EXPECT_TRUE(at::equal(fits.weight, kernels::in_pairs(Gate::stacked(96, 1))));
   EXPECT_EQ(fits.weight.data_ptr(), where) << "in its own, aligned storage";
-  EXPECT_FALSE(odd.in_pairs) << "80 rows";
-  EXPECT_TRUE(at::equal(odd.weight, Gate::stacked(40, 2)));
+  EXPECT_FALSE(odd.in_pairs) << "88 rows";
+  EXPECT_TRUE(at::equal(odd.weight, Gate::stacked(44, 2)));
   EXPECT_TRUE(at::equal(other, at::full({64, 8}, 3)));
 }
 
