@@ -23,10 +23,7 @@ at::Tensor launch(const at::Tensor& x, const at::Tensor& weight) {
   args.in = static_cast<int>(x.size(1));
   args.multiprocessors = multiprocessors(x.device());
   args.tile = choose_gated_tile(args.rows, 2 * args.dim, args.multiprocessors);
-  // All rows of x for some rows of the weight, then for the next: a turn reads what lies in the L2 cache. Where x is
-  // too large for that, more rows of the weight for some of x (not measured).
-  constexpr int kManyRows = 8192;
-  args.together = args.rows < kManyRows ? 1 : 4;
+  args.clusters_together = clusters_together(kGatedTiles[args.tile], args.rows, args.in);
   enqueue(x, "gated_product", [&](cudaStream_t stream) { return launch_gated_product(args, stream); });
   return out;
 }

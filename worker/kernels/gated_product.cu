@@ -11,6 +11,7 @@
 #include "cutlass/version.h"
 #include "worker/kernels/gate_epilogue.cuh"
 #include "worker/kernels/launch.h"
+#include "worker/kernels/tile_order.cuh"
 
 namespace trireme::kernels {
 namespace {
@@ -33,7 +34,7 @@ struct GatedProduct {
       Policy, typename Staging::Tile, Element, Stride, Element, Stride, typename Staging::Mma, Copy<kTile.cluster_rows>,
       Shared, void, cute::identity, Copy<kTile.cluster_weight_rows>, Shared, void, cute::identity>;
   using Kernel = cutlass::gemm::kernel::GemmUniversal<cute::Shape<int, int, int, int>, Mainloop,
-                                                      GateEpilogueAdapter<index>, cutlass::gemm::PersistentScheduler>;
+                                                      GateEpilogueAdapter<index>, InGroups>;
   static_assert(Kernel::SharedStorageSize <= kMostShared);
 
   static cudaError_t launch(const GatedProductLaunch& args, cudaStream_t stream) {
@@ -46,9 +47,9 @@ struct GatedProduct {
     all.mainloop.dB = all.mainloop.dA;
     all.epilogue = {static_cast<Element*>(args.out), args.rows, args.dim};
     all.hw_info.sm_count = args.multiprocessors;
-    using Scheduler = std::remove_reference_t<decltype(all.scheduler)>;
-    all.scheduler.raster_order = decltype(Scheduler::raster_order)::AlongN;
-    all.scheduler.max_swizzle_size = args.together;
+    using Scheduler = typename Kernel::TileScheduler;
+    all.scheduler.raster_order = Scheduler::RasterOrderOptions::AlongN;
+    all.scheduler.group = args.clusters_together;
     if (!Kernel::can_implement(all)) return cudaErrorInvalidValue;
     const typename Kernel::Params params = Kernel::to_underlying_arguments(all, nullptr);
 

@@ -28,4 +28,20 @@ inline constexpr std::array<GatedTile, 5> kGatedTiles{{
 /// The one of kGatedTiles with the least time: full turns of all multiprocessors, whatever the last one holds.
 std::size_t choose_gated_tile(int rows, int weight_rows, int multiprocessors);
 
+/// Clusters of tiles along the rows of x [rows, in] that are walked for the whole weight before the next are: groups of
+/// x of about a third of the L2 cache of an H100 or H200, where all of x would be read anew for every few tiles of the
+/// weight.
+int clusters_together(const GatedTile& tile, int rows, int in);
+
+struct TilePlace {
+  int down, across;
+};
+/// Where the cluster `number` lies of down x across: groups of `group` across, in each all of the first row down, then
+/// all of the next.
+constexpr TilePlace place_in_groups(int number, int down, int across, int group) {
+  const int first = number / (down * group) * group, left = across - first, of_group = group < left ? group : left;
+  const int in_group = number - first * down;
+  return {in_group / of_group, first + in_group % of_group};
+}
+
 }  // namespace trireme::kernels

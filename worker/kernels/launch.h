@@ -113,8 +113,8 @@ struct GatedProductLaunch {
   void* out;           // [rows, dim]
   int rows, dim, in;   // dim and in: multiples of 8
   int multiprocessors;
-  std::size_t tile;  // of kGatedTiles
-  int together;      // rows of the weight's tiles that are walked side by side: 1, 2, 4 or 8
+  std::size_t tile;       // of kGatedTiles
+  int clusters_together;  // along the rows of x, that are walked for the whole weight; at least 1
 };
 cudaError_t launch_gated_product(const GatedProductLaunch& args, cudaStream_t stream);
 
