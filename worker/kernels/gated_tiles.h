@@ -33,15 +33,4 @@ std::size_t choose_gated_tile(int rows, int weight_rows, int multiprocessors);
 /// weight.
 int clusters_together(const GatedTile& tile, int rows, int in);
 
-struct TilePlace {
-  int down, across;
-};
-/// Where the cluster `number` lies of down x across: groups of `group` across, in each all of the first row down, then
-/// all of the next.
-constexpr TilePlace place_in_groups(int number, int down, int across, int group) {
-  const int first = number / (down * group) * group, left = across - first, of_group = group < left ? group : left;
-  const int in_group = number - first * down;
-  return {in_group / of_group, first + in_group % of_group};
-}
-
 }  // namespace trireme::kernels

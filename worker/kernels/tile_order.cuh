@@ -1,10 +1,10 @@
 #pragma once
-// The order in which a persistent kernel of CUTLASS walks its tiles: some rows of x for all rows of the weight, then
-// the next rows of x (place_in_groups). Those rows stay in the L2 cache for many turns of the multiprocessors.
+// tile_order.h's order for persistent kernels of CUTLASS. The rows of x of a group stay in the L2 cache for many turns
+// of the multiprocessors.
 
 #include "cutlass/gemm/kernel/sm90_tile_scheduler.hpp"
 #include "cutlass/gemm/kernel/tile_scheduler.hpp"
-#include "worker/kernels/gated_tiles.h"
+#include "worker/kernels/tile_order.h"
 
 namespace trireme::kernels {
 

@@ -2,9 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
-#include <utility>
-
 namespace trireme::kernels {
 namespace {
 
@@ -44,24 +41,6 @@ TEST(GatedTiles, AreWalkedInGroupsOfRowsThatStayInTheCache) {
   EXPECT_EQ(clusters_together(exact, 1088, 3840), 4) << "all";
   EXPECT_EQ(clusters_together(large, 1, 8), 1);
   EXPECT_EQ(clusters_together(large, 16896, 3840), 7) << "8 groups of 53";
-}
-
-TEST(PlaceInGroups, VisitsEveryPlaceOnceGroupByGroup) {
-  for (const int group : {1, 2, 7, 13, 100}) {
-    constexpr int kDown = 5, kAcross = 13;
-    std::set<std::pair<int, int>> seen;
-    int last_group = 0;
-    for (int number = 0; number < kDown * kAcross; ++number) {
-      const TilePlace at = place_in_groups(number, kDown, kAcross, group);
-      EXPECT_TRUE(at.down >= 0 && at.down < kDown && at.across >= 0 && at.across < kAcross);
-      EXPECT_TRUE(seen.insert({at.down, at.across}).second);
-      EXPECT_GE(at.across / group, last_group);
-      last_group = at.across / group;
-    }
-  }
-  const TilePlace second_row = place_in_groups(7, 5, 13, 7), second_group = place_in_groups(5 * 7 + 6, 5, 13, 7);
-  EXPECT_TRUE(second_row.down == 1 && second_row.across == 0);
-  EXPECT_TRUE(second_group.down == 1 && second_group.across == 7) << "the last group has six";
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ add_executable(kernels_tests
   kernels/pixels_test.cpp
   kernels/product_test.cpp
   kernels/rope_test.cpp
-  kernels/softmax_test.cpp)
+  kernels/softmax_test.cpp
+  kernels/tile_order_test.cpp)
 target_link_libraries(kernels_tests PRIVATE trireme_worker_core GTest::gtest_main)
 target_precompile_headers(kernels_tests PRIVATE <ATen/ATen.h> <gtest/gtest.h>)
 add_test(NAME kernels_tests COMMAND kernels_tests)
