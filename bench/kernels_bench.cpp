@@ -353,17 +353,16 @@ void run(bool small, bool attention, bool products) {
   device::configure(device, {1, 0.9});
   const device::StreamGuard stream(device, /*high_priority=*/false);
   Table table(device, small);
-  if (attention) attention_rows(table);
-  if (products) gated_product_rows(table), measured_product_rows(table);
-  if (attention || products) return;
-  rows_of_norms(table);
-  rows_of_feed_forward(table);
-  rows_of_heads_and_scores(table);
-  rows_of_pixels(table);
-  rows_of_bytes(table);
-  attention_rows(table);
-  gated_product_rows(table);
-  measured_product_rows(table);
+  const bool all = !attention && !products;
+  if (all) {
+    rows_of_norms(table);
+    rows_of_feed_forward(table);
+    rows_of_heads_and_scores(table);
+    rows_of_pixels(table);
+    rows_of_bytes(table);
+  }
+  if (all || attention) attention_rows(table);
+  if (all || products) gated_product_rows(table), measured_product_rows(table);
 }
 
 }  // namespace
