@@ -234,12 +234,13 @@ void attention_rows(Table& table) {
   std::printf(
       "\n| attention: sequences, tokens, heads, key heads, width | by the rule | hot ms | TFLOP/s | MHz "
       "| ours | cuDNN | flash |\n|---|---|---:|---:|---:|---:|---:|---:|\n");
-  for (const Shape& s :
-       {Shape{1, 4224, 30, 30, 128}, Shape{1, 4096, 30, 30, 128}, Shape{1, 2432, 30, 30, 128},
-        Shape{1, 1152, 30, 30, 128}, Shape{4, 1152, 30, 30, 128}, Shape{4, 2432, 30, 30, 128},
-        Shape{1, 1024, 30, 30, 128}, Shape{4, 384, 30, 30, 128}, Shape{1, 576, 30, 30, 128}, Shape{1, 4352, 24, 8, 96},
-        Shape{1, 4096, 24, 8, 96}, Shape{1, 2560, 24, 8, 96}, Shape{1, 1280, 24, 8, 96}, Shape{1, 1024, 24, 8, 96},
-        Shape{1, 512, 24, 8, 96}, Shape{1, 256, 24, 8, 96}, Shape{1, 16384, 1, 1, 512}}) {
+  for (const Shape& s : {Shape{1, 4160, 30, 30, 128}, Shape{1, 4096, 30, 30, 128}, Shape{1, 4224, 30, 30, 128},
+                         Shape{1, 2368, 30, 30, 128}, Shape{1, 2304, 30, 30, 128}, Shape{1, 1088, 30, 30, 128},
+                         Shape{1, 1152, 30, 30, 128}, Shape{1, 1024, 30, 30, 128}, Shape{4, 1088, 30, 30, 128},
+                         Shape{4, 1152, 30, 30, 128}, Shape{4, 1024, 30, 30, 128}, Shape{1, 640, 30, 30, 128},
+                         Shape{4, 320, 30, 30, 128},  Shape{1, 4352, 24, 8, 96},   Shape{1, 4096, 24, 8, 96},
+                         Shape{1, 2560, 24, 8, 96},   Shape{1, 1280, 24, 8, 96},   Shape{1, 1024, 24, 8, 96},
+                         Shape{1, 512, 24, 8, 96},    Shape{1, 256, 24, 8, 96},    Shape{1, 16384, 1, 1, 512}}) {
     const std::int64_t tokens = table.size(s.tokens);
     const std::vector<at::Tensor> qkv = table.tensors({s.sequences, tokens, s.heads + 2 * s.kv_heads, s.head_dim});
     struct Parts {

@@ -5,6 +5,6 @@
 
 namespace trireme {
 
-inline constexpr const char* kNumericTables = "5";
+inline constexpr const char* kNumericTables = "6";
 
 }  // namespace trireme

@@ -19,7 +19,7 @@ at::Tensor readable(const at::Tensor& x) {
 
 int HopperAttentionLaunch::row_tiles() const { return tiles_of(queries, kAttentionRows); }
 
-int HopperAttentionLaunch::key_tiles() const { return tiles_of(keys, kAttentionKeys); }
+int HopperAttentionLaunch::key_tiles() const { return tiles_of(keys, attention_keys(width)); }
 
 AttentionShares HopperAttentionLaunch::shares() const {
   return attention_shares(heads * row_tiles(), key_tiles(), multiprocessors);
@@ -27,11 +27,11 @@ AttentionShares HopperAttentionLaunch::shares() const {
 
 std::int64_t HopperAttentionLaunch::partials() const {
   const AttentionShares each = shares();
-  return kAttentionPart * sequences * each.split * each.splits;
+  return attention_part(width) * sequences * each.split * each.splits;
 }
 
 bool has_hopper_attention(const at::Tensor& q) {
-  return q.scalar_type() == at::kBFloat16 && q.size(-1) == kAttentionWidth && *cutlass_version() != '\0' &&
+  return q.scalar_type() == at::kBFloat16 && has_attention_width(q.size(-1)) && *cutlass_version() != '\0' &&
          capability(q.device()) == 90;
 }
 
@@ -41,7 +41,7 @@ at::Tensor hopper_attention(const at::Tensor& q, const at::Tensor& k, const at::
           "hopper_attention wants q [sequences, queries, heads, head_dim], k, v [sequences, keys, kv_heads, head_dim]");
   require(has_hopper_attention(q) && k.scalar_type() == q.scalar_type() && v.scalar_type() == q.scalar_type() &&
               k.device() == q.device() && v.device() == q.device(),
-          "hopper_attention wants bfloat16 heads of 96 on a Hopper GPU, in a build with CUTLASS");
+          "hopper_attention wants bfloat16 heads of 96 or 128 on a Hopper GPU, in a build with CUTLASS");
   const at::Tensor out = at::empty(q.sizes(), q.options());
   if (q.numel() == 0) return out;
   const at::Tensor from_q = readable(q), from_k = readable(k), from_v = readable(v);
@@ -51,7 +51,8 @@ at::Tensor hopper_attention(const at::Tensor& q, const at::Tensor& k, const at::
   args.q_sequence = from_q.stride(0), args.k_sequence = from_k.stride(0), args.v_sequence = from_v.stride(0);
   args.sequences = static_cast<int>(q.size(0));
   args.queries = static_cast<int>(q.size(1)), args.keys = static_cast<int>(k.size(1));
-  args.heads = static_cast<int>(q.size(2)), args.kv_heads = static_cast<int>(k.size(2));
+  args.heads = static_cast<int>(q.size(2)), args.kv_heads = static_cast<int>(k.size(2)),
+  args.width = static_cast<int>(q.size(3));
   args.scale = static_cast<float>(scale);
   args.multiprocessors = multiprocessors(q.device());
   const at::Tensor partial = at::empty({args.partials()}, q.options().dtype(at::kFloat));

@@ -1,7 +1,7 @@
-// FlashAttention 3's scheme by CuTe (arXiv 2407.08608): one thread fills shared memory by TMA; two warpgroups of 64
-// queries each take turns at the tensor cores, one computing the softmax of its scores while the other multiplies.
-// Within a turn the next tile's scores are asked for before this tile's values are summed up. Keys are walked from the
-// last tile, the one that may end before its border, to the first. Sums have a fixed order.
+// FlashAttention 3's scheme by CuTe (arXiv 2407.08608): one thread fills shared memory by TMA; two
+// warpgroups of 64 queries each take turns at the tensor cores, one computing the softmax of its scores while the other
+// multiplies. Within a turn the next tile's scores are asked for before this tile's values are summed up. Keys are
+// walked from the last tile, the one that may end before its border, to the first. Sums have a fixed order.
 #include "cutlass/arch/reg_reconfig.h"
 #include "worker/kernels/attention_tiles.cuh"
 #include "worker/kernels/online_softmax.cuh"
@@ -11,17 +11,23 @@ namespace attention {
 namespace {
 
 constexpr int kThreads = (kGroups + 1) * kGroup;
-constexpr int kMostShared = 227 * 1024, kShared = sizeof(Shared) + Shared::kAligned;  // bytes of a block
-static_assert(kShared <= kMostShared);
+constexpr int kMostShared = 227 * 1024;  // bytes of a block
+template <class T>
+constexpr int kShared = sizeof(typename T::Shared) + T::Shared::kAligned;
+
+/// A tile's copy: from and to, as the copy cuts them.
+template <class Copy, class To, class From>
+CUTE_DEVICE auto cut_by(const Copy& copy, const To& shared, const From& global) {
+  return tma_partition(copy, _0{}, Layout<_1>{}, group_modes<0, 2>(shared), group_modes<0, 2>(global));
+}
 
 /// The thread that fills shared memory: keys one tile ahead of values, as they are asked for.
-CUTE_DEVICE void fill(const Params& p, Shared& shared) {
-  const auto in = [](Half* data, const auto& layout) {
-    return group_modes<0, 2>(make_tensor(make_smem_ptr(data), layout));
-  };
-  const auto in_q = in(shared.q, SharedQ{});
-  const auto in_k = in(shared.k, SharedK{});
-  const auto in_v = in(shared.v, SharedV{});
+template <class T>
+CUTE_DEVICE void fill(const typename T::Params& p, typename T::Shared& shared) {
+  using Width = typename T::Width;
+  const auto in_q = make_tensor(make_smem_ptr(shared.q), typename T::SharedQ{});
+  const auto in_k = make_tensor(make_smem_ptr(shared.k), typename T::SharedK{});
+  const auto in_v = make_tensor(make_smem_ptr(shared.v), typename T::SharedV{});
   const auto all_q = p.q.get_tma_tensor(make_shape(p.queries, Width{}, p.heads, p.sequences));
   const auto all_k = p.k.get_tma_tensor(make_shape(p.keys, Width{}, p.kv_heads, p.sequences));
   const auto all_v = p.v.get_tma_tensor(make_shape(Width{}, p.keys, p.kv_heads, p.sequences));
@@ -29,24 +35,30 @@ CUTE_DEVICE void fill(const Params& p, Shared& shared) {
   for (int i = blockIdx.x; i < p.all_shares(); i += gridDim.x) {
     const Share s = p.share(i);
     const int kv_head = s.head / (p.heads / p.kv_heads);
-    const auto cut_by = [](const auto& copy, const auto& to,
-                           const auto& from) {  // from and to, as the copy cuts them
-      return tma_partition(copy, _0{}, Layout<_1>{}, to, group_modes<0, 2>(from));
+    const auto rows = Shape<typename T::Rows, Width>{};
+    const auto keys = Shape<typename T::Keys, Width>{};
+    const auto values = Shape<Width, typename T::Keys>{};
+    const auto q = cut_by(p.q, in_q, local_tile(all_q(_, _, s.head, s.sequence), rows, make_coord(_, _0{})));
+    const auto k = cut_by(p.k, in_k, local_tile(all_k(_, _, kv_head, s.sequence), keys, make_coord(_, _0{})));
+    const auto v = cut_by(p.v, in_v, local_tile(all_v(_, _, kv_head, s.sequence), values, make_coord(_0{}, _)));
+    const auto load_q = [&] {
+      auto& full = shared.queries.begin_write(at_q, sizeof(shared.q) / kStages);
+      for (int group = 0; group < kGroups; ++group) {
+        copy(p.q.with(full, 0), get<0>(q)(_, s.row_tile * kGroups + group), get<1>(q)(_, at_q.stage * kGroups + group));
+      }
+      ++at_q;
     };
-    const auto q =
-        cut_by(p.q, in_q, local_tile(all_q(_, _, s.head, s.sequence), Shape<Queries, Width>{}, make_coord(_, _0{})));
-    const auto k =
-        cut_by(p.k, in_k, local_tile(all_k(_, _, kv_head, s.sequence), Shape<Keys, Width>{}, make_coord(_, _0{})));
-    const auto v =
-        cut_by(p.v, in_v, local_tile(all_v(_, _, kv_head, s.sequence), Shape<Width, Keys>{}, make_coord(_0{}, _)));
-    const auto load = [](Ring<kStages>& ring, Place<kStages>& at, int bytes, const auto& by, const auto& cut,
-                         int tile) {
-      copy(by.with(ring.begin_write(at, bytes), 0), get<0>(cut)(_, tile), get<1>(cut)(_, at.stage));
-      ++at;
+    const auto load_k = [&](int tile) {
+      auto& full = shared.keys.begin_write(at_k, sizeof(shared.k) / kStages);
+      copy(p.k.with(full, 0), get<0>(k)(_, tile), get<1>(k)(_, at_k.stage));
+      ++at_k;
     };
-    const auto load_k = [&](int tile) { load(shared.keys, at_k, sizeof(shared.k) / kStages, p.k, k, tile); };
-    const auto load_v = [&](int tile) { load(shared.values, at_v, sizeof(shared.v) / kStages, p.v, v, tile); };
-    load(shared.queries, at_q, sizeof(shared.q) / kStages, p.q, q, s.row_tile);
+    const auto load_v = [&](int tile) {
+      auto& full = shared.values.begin_write(at_v, sizeof(shared.v) / kStages);
+      copy(p.v.with(full, 0), get<0>(v)(_, tile), get<1>(v)(_, at_v.stage));
+      ++at_v;
+    };
+    load_q();
     load_k(s.end - 1);
     for (int tile = s.end - 2; tile >= s.first; --tile) load_k(tile), load_v(tile + 1);
     load_v(s.first);
@@ -70,63 +82,85 @@ class Turns {
   int group_;
 };
 
-/// Sums of values over sums of weights become the result; of a part of the keys both are kept as they are.
-template <class Sums>
-CUTE_DEVICE void write(const Params& p, const Share& s, const Sums& o, const OnlineSoftmax& softmax, int group,
-                       int thread) {
-  const int column = thread % 4 * 2;
+/// Of a part of the keys: sums of values, largest score and sum of weights as they are.
+template <class T, class Sums>
+CUTE_DEVICE void write_part(const typename T::Params& p, int part, const Sums& o, const OnlineSoftmax& softmax,
+                            int group, int thread) {
   CUTE_UNROLL
   for (int i = 0; i < 2; ++i) {
-    const float sum = softmax.sum(i), inverse = __frcp_rn(sum);
+    const float sum = softmax.sum(i);
     const int row = group * kGroupRows + thread / 32 * 16 + thread % 32 / 4 + 8 * i;
-    const int query = s.row_tile * kAttentionRows + row;
-    if (s.part >= 0) {
-      if (thread % 4 == 0) p.part_rows(s.part)[row] = {softmax.largest(i), sum};
-      float* const to = p.part_values(s.part) + row * kAttentionWidth + column;
-      CUTE_UNROLL
-      for (int c = 0; c < kAttentionWidth / 8; ++c) {
-        *reinterpret_cast<float2*>(to + c * 8) = {o(c * 4 + i * 2), o(c * 4 + i * 2 + 1)};
-      }
-    } else if (query < p.queries) {
-      __nv_bfloat16* const to = p.out_of(s, query) + column;
-      CUTE_UNROLL
-      for (int c = 0; c < kAttentionWidth / 8; ++c) {
-        *reinterpret_cast<__nv_bfloat162*>(to + c * 8) =
-            __floats2bfloat162_rn(o(c * 4 + i * 2) * inverse, o(c * 4 + i * 2 + 1) * inverse);
-      }
+    if (thread % 4 == 0) p.part_rows(part)[row] = {softmax.largest(i), sum};
+    float* const to = p.part_values(part) + row * T::kWidth + thread % 4 * 2;
+    CUTE_UNROLL
+    for (int c = 0; c < T::kWidth / 8; ++c) {
+      *reinterpret_cast<float2*>(to + c * 8) = {o(c * 4 + i * 2), o(c * 4 + i * 2 + 1)};
     }
   }
 }
 
-/// A warpgroup that multiplies.
-CUTE_DEVICE void attend(const Params& p, Shared& shared) {
+/// Sums of values over sums of weights become the result: by way of `place`, shared memory of the warpgroup's own.
+template <class T, class Sums, class Place>
+CUTE_DEVICE void write(const typename T::Params& p, const Share& s, const Sums& o, const OnlineSoftmax& softmax,
+                       const Place& place, int group, int thread) {
+  const float inverse[2] = {__frcp_rn(softmax.sum(0)), __frcp_rn(softmax.sum(1))};
+  auto rounded = make_fragment_like<Half>(o);
+  auto pairs = recast<unsigned>(rounded);
+  CUTE_UNROLL
+  for (int r = 0; r < size(o); r += 2) {
+    const float by = inverse[r / 2 % 2];
+    const __nv_bfloat162 two = __floats2bfloat162_rn(o(r) * by, o(r + 1) * by);
+    pairs(r / 2) = reinterpret_cast<const unsigned&>(two);
+  }
+  const auto to_shared = make_tiled_copy_C(Copy_Atom<SM90_U32x4_STSM_N, Half>{}, typename T::Values{});
+  const auto own = to_shared.get_thread_slice(thread);
+  copy(to_shared, own.retile_S(rounded), own.partition_D(place));
+  tma_store_fence();
+  cutlass::arch::NamedBarrier::sync(kGroup, static_cast<unsigned>(kGroups + group));
+  if (thread != 0) return;
+  const auto all = p.out.get_tma_tensor(make_shape(p.queries, typename T::Width{}, p.heads, p.sequences));
+  const auto tiles = local_tile(all(_, _, s.head, s.sequence), Shape<typename T::Rows, typename T::Width>{},
+                                make_coord(s.row_tile * kGroups + group, _0{}));
+  const auto out = cut_by(p.out, place, tiles);
+  copy(p.out, get<1>(out), get<0>(out)(_));
+  tma_store_arrive();
+}
+
+/// A warpgroup that multiplies. While the values of a share's last tile are summed up, the next share's first scores
+/// are made.
+template <class T>
+CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared) {
   const int group = threadIdx.x / kGroup - 1, thread = threadIdx.x % kGroup;
-  Scores score;
-  Values weigh;
+  using Rows = typename T::Rows;
+  typename T::Scores score;
+  typename T::Values weigh;
   const auto own_score = score.get_thread_slice(thread);
   const auto own_weigh = weigh.get_thread_slice(thread);
-  const auto own_q = local_tile(make_tensor(make_smem_ptr(shared.q), SharedQ{}), Shape<Rows, Width, Int<kStages>>{},
-                                make_coord(group, _0{}, _0{}));
-  const auto q = own_score.make_fragment_A(own_score.partition_A(own_q));
-  const auto k = own_score.make_fragment_B(own_score.partition_B(make_tensor(make_smem_ptr(shared.k), SharedK{})));
-  const auto v = own_weigh.make_fragment_B(own_weigh.partition_B(make_tensor(make_smem_ptr(shared.v), SharedV{})));
+  const auto in_q = make_tensor(make_smem_ptr(shared.q), typename T::SharedQ{});
+  const auto in_k = make_tensor(make_smem_ptr(shared.k), typename T::SharedK{});
+  const auto in_v = make_tensor(make_smem_ptr(shared.v), typename T::SharedV{});
+  const auto q = own_score.make_fragment_A(own_score.partition_A(in_q));
+  const auto k = own_score.make_fragment_B(own_score.partition_B(in_k));
+  const auto v = own_weigh.make_fragment_B(own_weigh.partition_B(in_v));
   // Weights as the second product takes them: the scores' values in the same places.
-  auto weights = make_tensor<Half>(Layout<Shape<Shape<_2, _2, _2>, _1, Int<kAttentionKeys / 16>>>{});
+  auto weights = make_tensor<Half>(Layout<Shape<Shape<_2, _2, _2>, _1, Int<T::kKeys / 16>>>{});
+  auto o = partition_fragment_C(weigh, Shape<Rows, typename T::Width>{});
   Place<kStages> at_q, at_k, at_v;
   Turns turns(group);
 
-  const auto begin_scores = [&](auto& s) {
+  const auto new_scores = [&] { return partition_fragment_C(score, Shape<Rows, typename T::Keys>{}); };
+  const auto begin_scores = [&](auto& s, int rows) {
     warpgroup_fence_operand(s);
     warpgroup_arrive();
     score.accumulate_ = GMMA::ScaleOut::Zero;
     CUTE_UNROLL
     for (int i = 0; i < size<2>(q); ++i) {
-      gemm(score, q(_, _, i, at_q.stage), k(_, _, i, at_k.stage), s);
+      gemm(score, q(_, _, i, rows), k(_, _, i, at_k.stage), s);
       score.accumulate_ = GMMA::ScaleOut::One;
     }
     warpgroup_commit_batch();
   };
-  const auto begin_values = [&](auto& o) {
+  const auto begin_values = [&] {
     warpgroup_fence_operand(o);
     warpgroup_fence_operand(weights);
     warpgroup_arrive();
@@ -139,6 +173,41 @@ CUTE_DEVICE void attend(const Params& p, Shared& shared) {
     if (thread == 0) ring.release(at);
     ++at;
   };
+  const auto end_scores = [&](auto& s) {
+    warpgroup_fence_operand(s);
+    release(shared.keys, at_k);
+  };
+  const auto end_values = [&] {
+    warpgroup_wait<0>();
+    warpgroup_fence_operand(o);
+    warpgroup_fence_operand(weights);
+    release(shared.values, at_v);
+  };
+  // The next scores and this tile's values in one turn; their softmax while the values are summed up.
+  const auto turn = [&](auto& s, int rows) {
+    shared.keys.wait(at_k);
+    turns.wait();
+    begin_scores(s, rows);
+    shared.values.wait(at_v);
+    begin_values();
+    turns.pass();
+    warpgroup_wait<1>();
+    end_scores(s);
+  };
+  const auto hide_missing = [&](auto& s, const Share& share) {
+    const int left = p.keys - (share.end - 1) * T::kKeys;  // keys of the last tile
+    if (left >= T::kKeys) return;
+    CUTE_UNROLL
+    for (int r = 0; r < size(s); ++r) {
+      if (r / 4 * 8 + thread % 4 * 2 + r % 2 >= left) s(r) = -INFINITY;
+    }
+  };
+  // ptxas 13.0 would wait for the values first and compute the softmax then; over a store it moves no wait.
+  const auto keep_order = [&](const OnlineSoftmax& softmax) {
+    asm volatile("st.volatile.shared.f32 [%0], %1;" ::"r"(cast_smem_ptr_to_uint(shared.order + threadIdx.x - kGroup)),
+                 "f"(softmax.own_sum(0) + softmax.own_sum(1))
+                 : "memory");
+  };
   const auto round_weights = [&](const auto& s) {
     auto pairs = recast<unsigned>(weights);
     CUTE_UNROLL
@@ -147,69 +216,74 @@ CUTE_DEVICE void attend(const Params& p, Shared& shared) {
       pairs(r / 2) = reinterpret_cast<const unsigned&>(two);
     }
   };
-
-  for (int i = blockIdx.x; i < p.all_shares(); i += gridDim.x) {
-    const Share share = p.share(i);
-    auto o = partition_fragment_C(weigh, Shape<Rows, Width>{});
-    clear(o);
-    OnlineSoftmax softmax;
-    shared.queries.wait(at_q);
-    {
-      auto s = partition_fragment_C(score, Shape<Rows, Keys>{});
-      shared.keys.wait(at_k);
-      turns.wait();
-      begin_scores(s);
-      turns.pass();
-      warpgroup_wait<0>();
-      warpgroup_fence_operand(s);
-      release(shared.keys, at_k);
-      const int left = p.keys - (share.end - 1) * kAttentionKeys;  // keys of this tile
-      if (left < kAttentionKeys) {
-        CUTE_UNROLL
-        for (int r = 0; r < size(s); ++r) {
-          if (r / 4 * 8 + thread % 4 * 2 + r % 2 >= left) s(r) = -INFINITY;
-        }
-      }
-      softmax(s, p.scale);
-      round_weights(s);
+  const auto rows_of = [&](const Place<kStages>& at) { return at.stage * kGroups + group; };
+  const auto finish = [&](const Share& share, const OnlineSoftmax& softmax) {
+    if (share.part < 0) {
+      write<T>(p, share, o, softmax, in_q(_, _, rows_of(at_q)), group, thread);
+    } else {
+      write_part<T>(p, share.part, o, softmax, group, thread);
     }
+  };
+
+  int i = blockIdx.x;
+  Share share = p.share(i);
+  OnlineSoftmax softmax;
+  {
+    auto s = new_scores();
+    shared.queries.wait(at_q);
+    shared.keys.wait(at_k);
+    turns.wait();
+    begin_scores(s, rows_of(at_q));
+    turns.pass();
+    warpgroup_wait<0>();
+    end_scores(s);
+    hide_missing(s, share);
+    softmax(s, p.scale);
+    round_weights(s);
+  }
+  while (true) {
+    clear(o);
     CUTE_NO_UNROLL
     for (int tile = share.end - 2; tile >= share.first; --tile) {
-      auto s = partition_fragment_C(score, Shape<Rows, Keys>{});
-      shared.keys.wait(at_k);
-      turns.wait();
-      begin_scores(s);
-      shared.values.wait(at_v);
-      begin_values(o);
-      turns.pass();
-      warpgroup_wait<1>();
-      warpgroup_fence_operand(s);
-      release(shared.keys, at_k);
+      auto s = new_scores();
+      turn(s, rows_of(at_q));
       softmax(s, p.scale);
-      // ptxas 13.0 would wait for the values first and compute the softmax then; over a store it moves no wait.
-      asm volatile("st.volatile.shared.f32 [%0], %1;" ::"r"(cast_smem_ptr_to_uint(shared.order + threadIdx.x)),
-                   "f"(softmax.own_sum(0) + softmax.own_sum(1))
-                   : "memory");
-      warpgroup_wait<0>();
-      warpgroup_fence_operand(o);
-      warpgroup_fence_operand(weights);
-      release(shared.values, at_v);
+      keep_order(softmax);
+      end_values();
       CUTE_UNROLL
       for (int r = 0; r < size(o); ++r) o(r) *= softmax.factor(r / 2 % 2);
       round_weights(s);
     }
+    i += gridDim.x;
+    if (i >= p.all_shares()) break;
+    const Share next = p.share(i);
+    Place<kStages> next_q = at_q;
+    ++next_q;
+    shared.queries.wait(next_q);
+    auto s = new_scores();
+    turn(s, rows_of(next_q));
+    OnlineSoftmax of_next;
+    hide_missing(s, next);
+    of_next(s, p.scale);
+    keep_order(of_next);
+    end_values();
+    finish(share, softmax);
+    round_weights(s);
+    if (thread == 0) tma_store_wait<0>();  // shared memory is read
     release(shared.queries, at_q);
-    shared.values.wait(at_v);
-    begin_values(o);
-    warpgroup_wait<0>();
-    warpgroup_fence_operand(o);
-    release(shared.values, at_v);
-    write(p, share, o, softmax, group, thread);
+    share = next, softmax = of_next;
   }
+  shared.values.wait(at_v);
+  begin_values();
+  end_values();
+  finish(share, softmax);
   turns.end();
+  if (thread == 0) tma_store_wait<0>();
 }
 
-__global__ void __launch_bounds__(kThreads, 1) attention_kernel(const __grid_constant__ Params p) {
+template <class T>
+__global__ void __launch_bounds__(kThreads, 1) attention_kernel(const __grid_constant__ typename T::Params p) {
+  using Shared = typename T::Shared;
   extern __shared__ char space[];
   constexpr std::uintptr_t kAligned = Shared::kAligned;
   auto& shared =
@@ -221,16 +295,17 @@ __global__ void __launch_bounds__(kThreads, 1) attention_kernel(const __grid_con
   __syncthreads();
   if (threadIdx.x < kGroup) {
     cutlass::arch::warpgroup_reg_dealloc<24>();
-    if (threadIdx.x == 0) fill(p, shared);
+    if (threadIdx.x == 0) fill<T>(p, shared);
   } else {
     cutlass::arch::warpgroup_reg_alloc<240>();
-    attend(p, shared);
+    attend<T>(p, shared);
   }
 }
 
 /// Puts the parts of split tiles together: four columns a thread.
-__global__ void add_parts(const __grid_constant__ Params p) {
-  constexpr int kColumns = 4, kOfRow = kAttentionWidth / kColumns;
+template <class T>
+__global__ void add_parts(const __grid_constant__ typename T::Params p) {
+  constexpr int kColumns = 4, kOfRow = T::kWidth / kColumns;
   const int index = blockIdx.x * blockDim.x + threadIdx.x;
   const int column = index % kOfRow * kColumns, row = index / kOfRow % kAttentionRows;
   const int split = index / kOfRow / kAttentionRows;
@@ -243,7 +318,7 @@ __global__ void add_parts(const __grid_constant__ Params p) {
   float4 o = {0, 0, 0, 0};
   for (int i = 0; i < p.shares.splits; ++i) {
     const float2 of_row = p.part_rows(s.part + i)[row];
-    const float* const values = p.part_values(s.part + i) + row * kAttentionWidth + column;
+    const float* const values = p.part_values(s.part + i) + row * T::kWidth + column;
     const float4 v = *reinterpret_cast<const float4*>(values);
     const float factor = exp2_fast((of_row.x - largest) * p.scale);
     sum += factor * of_row.y;
@@ -255,16 +330,21 @@ __global__ void add_parts(const __grid_constant__ Params p) {
   to[1] = __floats2bfloat162_rn(o.z * inverse, o.w * inverse);
 }
 
-Params params_of(const HopperAttentionLaunch& a) {
+template <class T>
+typename T::Params params_of(const HopperAttentionLaunch& a) {
   constexpr float kLog2e = 1.4426950408889634f;
+  using Width = typename T::Width;
   const auto tokens = [&](int count, int heads, std::int64_t token, std::int64_t sequence) {
-    return Tokens(make_shape(count, Width{}, heads, a.sequences), make_stride(token, _1{}, Width{}, sequence));
+    return
+        typename T::Tokens(make_shape(count, Width{}, heads, a.sequences), make_stride(token, _1{}, Width{}, sequence));
   };
-  const Turned turned(make_shape(Width{}, a.keys, a.kv_heads, a.sequences),
-                      make_stride(_1{}, a.v_token, Width{}, a.v_sequence));
-  return {copy_q(a.q, tokens(a.queries, a.heads, a.q_token, a.q_sequence)),
-          copy_k(a.k, tokens(a.keys, a.kv_heads, a.k_token, a.k_sequence)),
-          copy_v(a.v, turned),
+  const typename T::Turned turned(make_shape(Width{}, a.keys, a.kv_heads, a.sequences),
+                                  make_stride(_1{}, a.v_token, Width{}, a.v_sequence));
+  const std::int64_t out_token = static_cast<std::int64_t>(a.heads) * T::kWidth;
+  return {T::copy_rows(a.q, tokens(a.queries, a.heads, a.q_token, a.q_sequence)),
+          T::copy_keys(a.k, tokens(a.keys, a.kv_heads, a.k_token, a.k_sequence)),
+          T::copy_values(a.v, turned),
+          T::copy_out(a.out, tokens(a.queries, a.heads, out_token, out_token * a.queries)),
           static_cast<__nv_bfloat16*>(a.out),
           a.partial,
           a.sequences,
@@ -278,23 +358,29 @@ Params params_of(const HopperAttentionLaunch& a) {
           a.scale * kLog2e};
 }
 
+template <class T>
+cudaError_t launch(const HopperAttentionLaunch& args, cudaStream_t stream) {
+  static_assert(kShared<T> <= kMostShared);
+  const typename T::Params p = params_of<T>(args);
+  const cudaError_t error =
+      cudaFuncSetAttribute(attention_kernel<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared<T>);
+  if (error != cudaSuccess) return error;
+  const int blocks = p.all_shares() < args.multiprocessors ? p.all_shares() : args.multiprocessors;
+  attention_kernel<T><<<blocks, kThreads, kShared<T>, stream>>>(p);
+  if (p.shares.split > 0) {
+    constexpr int kAdders = 256;
+    const int rows = args.sequences * p.shares.split * kAttentionRows;
+    add_parts<T><<<tiles_of(rows * (T::kWidth / 4), kAdders), kAdders, 0, stream>>>(p);
+  }
+  return cudaGetLastError();
+}
+
 }  // namespace
 }  // namespace attention
 
 cudaError_t launch_hopper_attention(const HopperAttentionLaunch& args, cudaStream_t stream) {
   using namespace attention;
-  const Params p = params_of(args);
-  const cudaError_t error =
-      cudaFuncSetAttribute(attention_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared);
-  if (error != cudaSuccess) return error;
-  const int blocks = p.all_shares() < args.multiprocessors ? p.all_shares() : args.multiprocessors;
-  attention_kernel<<<blocks, kThreads, kShared, stream>>>(p);
-  if (p.shares.split > 0) {
-    constexpr int kAdders = 256;
-    const int rows = args.sequences * p.shares.split * kAttentionRows;
-    add_parts<<<tiles_of(rows * (kAttentionWidth / 4), kAdders), kAdders, 0, stream>>>(p);
-  }
-  return cudaGetLastError();
+  return args.width == 96 ? launch<Tiles<96>>(args, stream) : launch<Tiles<128>>(args, stream);
 }
 
 }  // namespace trireme::kernels

@@ -1,8 +1,8 @@
 #pragma once
 // Attention over long sequences on Hopper GPUs, in builds with CUTLASS: a kernel of our own after FlashAttention 3
-// (Shah et al., arXiv 2407.08608), for heads of 96, which cuDNN pads to 128. Scores and sums are float32, what values
-// are weighed with bfloat16. A sequence's bits depend on that sequence and the kind of device alone. Enqueues on the
-// current stream. Throws Error(internal) for what doesn't fit.
+// (Shah et al., arXiv 2407.08608), for heads of 96, which cuDNN pads to 128, and of 128. Scores and sums are float32,
+// what values are weighed with bfloat16. A sequence's bits depend on that sequence and the kind of device alone.
+// Enqueues on the current stream. Throws Error(internal) for what doesn't fit.
 
 #include <ATen/core/Tensor.h>
 

@@ -120,12 +120,12 @@ cudaError_t launch_gated_product(const GatedProductLaunch& args, cudaStream_t st
 
 /// Of builds with CUTLASS, on capability 9.0; else cudaErrorNotSupported. A token's heads lie side by side.
 struct HopperAttentionLaunch {
-  const void *q, *k, *v;                            // bfloat16 [sequences, tokens, heads, kAttentionWidth]:
+  const void *q, *k, *v;                            // bfloat16 [sequences, tokens, heads, width]:
   std::int64_t q_token, k_token, v_token;           // a token every so many elements,
   std::int64_t q_sequence, k_sequence, v_sequence;  // a sequence every so many
-  void* out;                                        // [sequences, queries, heads, kAttentionWidth]
+  void* out;                                        // [sequences, queries, heads, width]
   float* partial;                                   // partials() values
-  int sequences, queries, keys, heads, kv_heads;
+  int sequences, queries, keys, heads, kv_heads, width;
   float scale;  // above 0
   int multiprocessors;
 
@@ -134,10 +134,11 @@ struct HopperAttentionLaunch {
   AttentionShares shares() const;
   std::int64_t partials() const;
 };
-inline constexpr int kAttentionWidth = 96;                        // of a head
-inline constexpr int kAttentionRows = 128, kAttentionKeys = 192;  // queries and keys of a tile
+constexpr bool has_attention_width(std::int64_t width) { return width == 96 || width == 128; }
+inline constexpr int kAttentionRows = 128;  // queries of a tile,
+constexpr int attention_keys(int width) { return width == 96 ? 192 : 160; }
 /// Values of a part of a tile: sums of values, then largest score and sum of weights of every row.
-inline constexpr std::int64_t kAttentionPart = kAttentionRows * (kAttentionWidth + 2);
+constexpr std::int64_t attention_part(int width) { return kAttentionRows * (width + 2); }
 cudaError_t launch_hopper_attention(const HopperAttentionLaunch& args, cudaStream_t stream);
 /// "": the build is without it.
 const char* cutlass_version();

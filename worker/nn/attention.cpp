@@ -13,9 +13,11 @@ namespace trireme::nn {
 namespace {
 
 constexpr int kHopper = 90;
-constexpr std::int64_t kLong = 256;         // keys from which a plan of cuDNN's pays,
-constexpr std::int64_t kCudnnHead = 128;    // up to this width,
-constexpr std::int64_t kVeryLong = 1024;    // and a kernel of our own, for the widths that it has
+constexpr std::int64_t kLong = 256;         // keys from which a Hopper's kernels pay,
+constexpr std::int64_t kCudnnHead = 128;    // cuDNN's up to this width, which suits it best,
+constexpr std::int64_t kCudnnTile = 128;    // above all with keys in whole tiles
+constexpr std::int64_t kVeryLong = 1024;    // keys from which a kernel of our own pays,
+constexpr std::int64_t kInTiles = 2048;     // and where cuDNN's is at its best
 constexpr std::int64_t kWideHead = 256;     // what flash takes
 constexpr std::int64_t kScores = 64 << 20;  // of one stretch of queries, float32: 256 MiB
 
@@ -52,6 +54,12 @@ at::Tensor products(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   return out;
 }
 
+/// Where cuDNN's kernel is faster than kernels/hopper_attention: docs/performance.md.
+bool suits_cudnn(std::int64_t keys, std::int64_t head_dim) {
+  const bool whole_tiles = head_dim == kCudnnHead && keys % kCudnnTile == 0;
+  return keys < (whole_tiles ? kInTiles : kVeryLong);
+}
+
 }  // namespace
 
 AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const AttentionOptions& options) {
@@ -66,7 +74,7 @@ AttentionKernel attention_kernel(const at::Tensor& q, const at::Tensor& k, const
   const bool hopper = kernels::capability(q.device()) / 10 == kHopper / 10;
   const bool pays = hopper && head_dim <= kCudnnHead && k.size(-3) >= kLong && !options.any_length;
   if (!pays) return AttentionKernel::flash;
-  const bool ours = k.size(-3) >= kVeryLong && !options.causal && kernels::has_hopper_attention(q);
+  const bool ours = !options.causal && kernels::has_hopper_attention(q) && !suits_cudnn(k.size(-3), head_dim);
   return ours ? AttentionKernel::hopper : AttentionKernel::cudnn;
 }
 

@@ -18,8 +18,9 @@ struct AttentionOptions {
 };
 
 enum class AttentionKernel {
-  hopper,    // kernels/hopper_attention, where it is: 0.34 ms for cuDNN's 0.40 (24 heads x 4352 x 96)
-  cudnn,     // Hopper, bfloat16, from 256 keys on: 16 ms for flash's 28 (34 layers of 30 heads x 4224 x 128)
+  hopper,    // kernels/hopper_attention, where it is, from 1024 keys on, heads of 128 whose keys come in whole tiles of
+             // 128 from 2048 on: 0.44 ms for cuDNN's 0.50 (30 heads x 4160 x 128), 0.33 for 0.40 (24 x 4352 x 96)
+  cudnn,     // Hopper, bfloat16, from 256 keys on: 0.47 ms for flash's 0.83 (30 heads x 4224 x 128)
   flash,     // bfloat16, heads up to 256 wide
   products,  // one wide head, such as a VAE's: two matrix products with a softmax between, a stretch of queries at a
              // time

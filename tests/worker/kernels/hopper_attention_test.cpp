@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "common/errors.h"
@@ -43,30 +44,35 @@ TEST(AttentionShares, SplitWhatAFewWouldWorkAtAlone) {
   EXPECT_EQ(attention_shares(2 * 132, 24, 132).splits, 1);  // nothing
 }
 
-TEST(HopperAttention, IsForHopperInBfloat16AndOneWidthAlone) {
+TEST(HopperAttention, IsForHopperInBfloat16AndTwoWidthsAlone) {
   EXPECT_FALSE(kernels::has_hopper_attention(at::ones({1, 4, 2, 96}, at::kBFloat16)));
   EXPECT_THROW(hopper_attention(at::ones({1, 4, 2, 96}), at::ones({1, 4, 2, 96}), at::ones({1, 4, 2, 96}), 1), Error);
   TRIREME_NEEDS_GPU();
   const auto has = [](std::int64_t width, at::ScalarType dtype) {
     return kernels::has_hopper_attention(at::ones({1, 4, 2, width}, at::TensorOptions(dtype).device(at::kCUDA)));
   };
-  for (const std::int64_t width : {8, 64, 80, 128, 192}) EXPECT_FALSE(has(width, at::kBFloat16)) << width;
-  EXPECT_FALSE(has(96, at::kFloat));
-  EXPECT_TRUE(kernels::capability(at::kCUDA) == 90 || !has(96, at::kBFloat16));
+  for (const std::int64_t width : {8, 64, 80, 192, 224, 256}) EXPECT_FALSE(has(width, at::kBFloat16)) << width;
+  for (const std::int64_t width : {96, 128}) {
+    EXPECT_FALSE(has(width, at::kFloat));
+    EXPECT_TRUE(kernels::capability(at::kCUDA) == 90 || !has(width, at::kBFloat16));
+  }
 }
 
 struct Shape {
   std::int64_t sequences, queries, keys, heads, kv_heads;
 };
 
-class HopperAttentionOnAGpu : public testing::Test {
+/// Of heads of a width.
+class HopperAttentionOnAGpu : public testing::TestWithParam<int> {
  protected:
   void SetUp() override {
     TRIREME_NEEDS_GPU();
-    if (!kernels::has_hopper_attention(at::ones({1, 1, 1, 96}, at::TensorOptions(at::kBFloat16).device(at::kCUDA)))) {
+    if (!kernels::has_hopper_attention(
+            at::ones({1, 1, 1, width()}, at::TensorOptions(at::kBFloat16).device(at::kCUDA)))) {
       GTEST_SKIP() << "no Hopper GPU, or a build without CUTLASS";
     }
   }
+  static std::int64_t width() { return GetParam(); }
   static at::Tensor on_gpu(at::IntArrayRef shape, std::uint64_t seed) {
     return random(shape, at::kFloat, seed).to(at::kCUDA, at::kBFloat16);
   }
@@ -76,12 +82,12 @@ class HopperAttentionOnAGpu : public testing::Test {
     at::Tensor q, k, v;
   };
   Heads heads(const Shape& s) const {
-    return {on_gpu({s.sequences, s.queries, s.heads, kernels::kAttentionWidth}, 1),
-            on_gpu({s.sequences, s.keys, s.kv_heads, kernels::kAttentionWidth}, 2),
-            on_gpu({s.sequences, s.keys, s.kv_heads, kernels::kAttentionWidth}, 3)};
+    return {on_gpu({s.sequences, s.queries, s.heads, width()}, 1),
+            on_gpu({s.sequences, s.keys, s.kv_heads, width()}, 2),
+            on_gpu({s.sequences, s.keys, s.kv_heads, width()}, 3)};
   }
   at::Tensor attend(const Heads& h, double scale) const { return hopper_attention(h.q, h.k, h.v, scale); }
-  double scale() const { return 1 / std::sqrt(static_cast<double>(kernels::kAttentionWidth)); }
+  double scale() const { return 1 / std::sqrt(static_cast<double>(width())); }
 
   /// In float64, head by head.
   static at::Tensor exact(const Heads& h, double scale) {
@@ -100,11 +106,12 @@ class HopperAttentionOnAGpu : public testing::Test {
   }
 };
 
-TEST_F(HopperAttentionOnAGpu, FollowsTheFormulaAndGivesTheSameBitsTwice) {
+TEST_P(HopperAttentionOnAGpu, FollowsTheFormulaAndGivesTheSameBitsTwice) {
   for (const Shape& s :
        {Shape{1, 1, 1, 1, 1}, Shape{1, 64, 64, 2, 1}, Shape{1, 127, 175, 3, 3}, Shape{1, 128, 176, 6, 2},
         Shape{1, 129, 193, 4, 4}, Shape{2, 433, 433, 4, 1}, Shape{1, 1000, 7, 8, 2}, Shape{1, 5, 3000, 2, 2},
-        Shape{3, 1152, 1152, 30, 30}, Shape{1, 2560, 2560, 24, 8}, Shape{1, 4352, 4352, 24, 8}}) {
+        Shape{1, 161, 320, 3, 1}, Shape{3, 1152, 1152, 30, 30}, Shape{4, 1088, 1088, 30, 30},
+        Shape{1, 4160, 4160, 30, 30}, Shape{1, 2560, 2560, 24, 8}, Shape{1, 4352, 4352, 24, 8}}) {
     const Heads h = heads(s);
     const at::Tensor got = attend(h, scale());
     EXPECT_LT(error(got, exact(h, scale())), 4e-3) << s.queries << " x " << s.keys << ", " << s.heads << " heads";
@@ -112,7 +119,7 @@ TEST_F(HopperAttentionOnAGpu, FollowsTheFormulaAndGivesTheSameBitsTwice) {
   }
 }
 
-TEST_F(HopperAttentionOnAGpu, HoldsLargeScores) {
+TEST_P(HopperAttentionOnAGpu, HoldsLargeScores) {
   Heads h = heads({1, 300, 700, 2, 2});
   h.q.mul_(40);  // some weights are 1, most 0
   const at::Tensor got = attend(h, scale());
@@ -121,8 +128,9 @@ TEST_F(HopperAttentionOnAGpu, HoldsLargeScores) {
   EXPECT_LT(error(attend(h, 1e-9), exact(h, 1e-9)), 4e-3) << "all keys alike";
 }
 
-TEST_F(HopperAttentionOnAGpu, TakesViewsOfAFusedProductAndWritesNothingBehindTheLastRow) {
-  constexpr std::int64_t width = kernels::kAttentionWidth, heads = 6, kv_heads = 2;
+TEST_P(HopperAttentionOnAGpu, TakesViewsOfAFusedProductAndWritesNothingBehindTheLastRow) {
+  constexpr std::int64_t heads = 6, kv_heads = 2;
+  const std::int64_t width = GetParam();
   const at::Tensor fused = on_gpu({2, 333, heads + 2 * kv_heads, width}, 4);
   const Heads views{fused.narrow(2, 0, heads), fused.narrow(2, heads, kv_heads),
                     fused.narrow(2, heads + kv_heads, kv_heads)};
@@ -143,6 +151,7 @@ TEST_F(HopperAttentionOnAGpu, TakesViewsOfAFusedProductAndWritesNothingBehindThe
   args.q_token = heads * width, args.k_token = args.v_token = kv_heads * width;
   args.q_sequence = args.k_sequence = args.v_sequence = 8;
   args.sequences = 1, args.queries = args.keys = 333, args.heads = heads, args.kv_heads = kv_heads;
+  args.width = GetParam();
   args.scale = static_cast<float>(scale());
   args.multiprocessors = kernels::multiprocessors(q.device());
   const at::Tensor partial = at::empty({args.partials()}, q.options().dtype(at::kFloat));
@@ -152,7 +161,7 @@ TEST_F(HopperAttentionOnAGpu, TakesViewsOfAFusedProductAndWritesNothingBehindThe
   EXPECT_TRUE(at::equal(out.narrow(0, 333, 256), at::full({256, heads, width}, -7, q.options())));
 }
 
-TEST_F(HopperAttentionOnAGpu, ASequenceHasTheBitsOfACallOfItsOwn) {
+TEST_P(HopperAttentionOnAGpu, ASequenceHasTheBitsOfACallOfItsOwn) {
   for (const std::int64_t tokens : {200, 1120, 1700}) {
     const Heads all = heads({3, tokens, tokens, 12, 4});
     const at::Tensor got = attend(all, scale());
@@ -163,10 +172,9 @@ TEST_F(HopperAttentionOnAGpu, ASequenceHasTheBitsOfACallOfItsOwn) {
   }
 }
 
-TEST_F(HopperAttentionOnAGpu, TakesNoQueriesAndRefusesWhatDoesNotFit) {
+TEST_P(HopperAttentionOnAGpu, TakesNoQueriesAndRefusesWhatDoesNotFit) {
   const Heads h = heads({1, 4, 5, 4, 2});
-  EXPECT_EQ(hopper_attention(h.q.narrow(1, 0, 0), h.k, h.v, 1).sizes(),
-            at::IntArrayRef({1, 0, 4, kernels::kAttentionWidth}));
+  EXPECT_EQ(hopper_attention(h.q.narrow(1, 0, 0), h.k, h.v, 1).sizes(), at::IntArrayRef({1, 0, 4, width()}));
   EXPECT_THROW(hopper_attention(h.q, h.k.narrow(1, 0, 0), h.v.narrow(1, 0, 0), 1), Error);
   EXPECT_THROW(hopper_attention(h.q.narrow(2, 0, 3), h.k, h.v, 1), Error);
   EXPECT_THROW(hopper_attention(h.q, h.k, h.v.narrow(1, 0, 4), 1), Error);
@@ -174,6 +182,9 @@ TEST_F(HopperAttentionOnAGpu, TakesNoQueriesAndRefusesWhatDoesNotFit) {
   EXPECT_THROW(hopper_attention(h.q[0], h.k[0], h.v[0], 1), Error);
   EXPECT_THROW(hopper_attention(h.q, h.k, h.v, 0), Error);
 }
+
+INSTANTIATE_TEST_SUITE_P(Widths, HopperAttentionOnAGpu, testing::Values(96, 128),
+                         [](const auto& width) { return std::to_string(width.param); });
 
 }  // namespace
 }  // namespace trireme

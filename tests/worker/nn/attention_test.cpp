@@ -75,7 +75,8 @@ TEST(Attention, SequencesOfOneCallSeeOnlyThemselves) {
 
 TEST(Attention, SequencesOfOneCallSeeOnlyThemselvesOnAGpu) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no GPU: the kernels were not run";
-  for (const Shape& shape : {Shape{1152, 30, 30, 128}, Shape{1120, 24, 8, 96}, Shape{96, 30, 30, 128}}) {
+  for (const Shape& shape :
+       {Shape{1152, 30, 30, 128}, Shape{1088, 30, 30, 128}, Shape{1120, 24, 8, 96}, Shape{96, 30, 30, 128}}) {
     expect_sequences_apart(shape, at::Device(at::kCUDA, 0));
   }
 }
@@ -89,7 +90,10 @@ TEST(Attention, EveryKernelFollowsTheFormulaAndGivesTheSameBitsTwiceOnAGpu) {
   const AttentionKernel fastest = ours ? AttentionKernel::hopper : fast;
   const std::pair<Shape, AttentionKernel> cases[] = {{{1152, 30, 30, 128}, fast},
                                                      {{1187, 24, 8, 96}, fastest},
-                                                     {{4224, 30, 30, 128}, fast},
+                                                     {{1088, 30, 30, 128}, fastest},
+                                                     {{4224, 30, 30, 128}, fastest},
+                                                     {{4160, 30, 30, 128}, fastest},
+                                                     {{960, 30, 30, 128}, fast},
                                                      {{384, 30, 30, 128}, fast},
                                                      {{512, 24, 8, 96}, fast},
                                                      {{96, 30, 30, 128}, AttentionKernel::flash},
