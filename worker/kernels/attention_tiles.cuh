@@ -79,6 +79,7 @@ struct Tiles {
     alignas(kAligned) Half k[cosize_v<SharedK>];
     alignas(kAligned) Half v[cosize_v<SharedV>];
     Ring<kStages> queries, keys, values;
+    cutlass::arch::ClusterBarrier results[kStages];
     float order[kGroups * kGroup];  // written, never read
   };
 

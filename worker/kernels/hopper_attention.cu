@@ -1,8 +1,9 @@
-// FlashAttention 3's scheme by CuTe (arXiv 2407.08608): one thread fills shared memory by TMA; two
+// FlashAttention 3's scheme by CuTe (arXiv 2407.08608): one thread fills shared memory by TMA, one empties it; two
 // warpgroups of 64 queries each take turns at the tensor cores, one computing the softmax of its scores while the other
 // multiplies. Within a turn the next tile's scores are asked for before this tile's values are summed up. Keys are
 // walked from the last tile, the one that may end before its border, to the first. Sums have a fixed order.
 #include "cutlass/arch/reg_reconfig.h"
+#include "worker/kernels/attention_copies.cuh"
 #include "worker/kernels/attention_tiles.cuh"
 #include "worker/kernels/online_softmax.cuh"
 
@@ -14,56 +15,6 @@ constexpr int kThreads = (kGroups + 1) * kGroup;
 constexpr int kMostShared = 227 * 1024;  // bytes of a block
 template <class T>
 constexpr int kShared = sizeof(typename T::Shared) + T::Shared::kAligned;
-
-/// A tile's copy: from and to, as the copy cuts them.
-template <class Copy, class To, class From>
-CUTE_DEVICE auto cut_by(const Copy& copy, const To& shared, const From& global) {
-  return tma_partition(copy, _0{}, Layout<_1>{}, group_modes<0, 2>(shared), group_modes<0, 2>(global));
-}
-
-/// The thread that fills shared memory: keys one tile ahead of values, as they are asked for.
-template <class T>
-CUTE_DEVICE void fill(const typename T::Params& p, typename T::Shared& shared) {
-  using Width = typename T::Width;
-  const auto in_q = make_tensor(make_smem_ptr(shared.q), typename T::SharedQ{});
-  const auto in_k = make_tensor(make_smem_ptr(shared.k), typename T::SharedK{});
-  const auto in_v = make_tensor(make_smem_ptr(shared.v), typename T::SharedV{});
-  const auto all_q = p.q.get_tma_tensor(make_shape(p.queries, Width{}, p.heads, p.sequences));
-  const auto all_k = p.k.get_tma_tensor(make_shape(p.keys, Width{}, p.kv_heads, p.sequences));
-  const auto all_v = p.v.get_tma_tensor(make_shape(Width{}, p.keys, p.kv_heads, p.sequences));
-  Place<kStages> at_q, at_k, at_v;
-  for (int i = blockIdx.x; i < p.all_shares(); i += gridDim.x) {
-    const Share s = p.share(i);
-    const int kv_head = s.head / (p.heads / p.kv_heads);
-    const auto rows = Shape<typename T::Rows, Width>{};
-    const auto keys = Shape<typename T::Keys, Width>{};
-    const auto values = Shape<Width, typename T::Keys>{};
-    const auto q = cut_by(p.q, in_q, local_tile(all_q(_, _, s.head, s.sequence), rows, make_coord(_, _0{})));
-    const auto k = cut_by(p.k, in_k, local_tile(all_k(_, _, kv_head, s.sequence), keys, make_coord(_, _0{})));
-    const auto v = cut_by(p.v, in_v, local_tile(all_v(_, _, kv_head, s.sequence), values, make_coord(_0{}, _)));
-    const auto load_q = [&] {
-      auto& full = shared.queries.begin_write(at_q, sizeof(shared.q) / kStages);
-      for (int group = 0; group < kGroups; ++group) {
-        copy(p.q.with(full, 0), get<0>(q)(_, s.row_tile * kGroups + group), get<1>(q)(_, at_q.stage * kGroups + group));
-      }
-      ++at_q;
-    };
-    const auto load_k = [&](int tile) {
-      auto& full = shared.keys.begin_write(at_k, sizeof(shared.k) / kStages);
-      copy(p.k.with(full, 0), get<0>(k)(_, tile), get<1>(k)(_, at_k.stage));
-      ++at_k;
-    };
-    const auto load_v = [&](int tile) {
-      auto& full = shared.values.begin_write(at_v, sizeof(shared.v) / kStages);
-      copy(p.v.with(full, 0), get<0>(v)(_, tile), get<1>(v)(_, at_v.stage));
-      ++at_v;
-    };
-    load_q();
-    load_k(s.end - 1);
-    for (int tile = s.end - 2; tile >= s.first; --tile) load_k(tile), load_v(tile + 1);
-    load_v(s.first);
-  }
-}
 
 /// The warpgroups take turns at the tensor cores.
 class Turns {
@@ -99,10 +50,9 @@ CUTE_DEVICE void write_part(const typename T::Params& p, int part, const Sums& o
   }
 }
 
-/// Sums of values over sums of weights become the result: by way of `place`, shared memory of the warpgroup's own.
-template <class T, class Sums, class Place>
-CUTE_DEVICE void write(const typename T::Params& p, const Share& s, const Sums& o, const OnlineSoftmax& softmax,
-                       const Place& place, int group, int thread) {
+/// Sums of values over sums of weights become the result, in shared memory.
+template <class T, class Sums, class Rows>
+CUTE_DEVICE void write(const Sums& o, const OnlineSoftmax& softmax, const Rows& rows, int thread) {
   const float inverse[2] = {__frcp_rn(softmax.sum(0)), __frcp_rn(softmax.sum(1))};
   auto rounded = make_fragment_like<Half>(o);
   auto pairs = recast<unsigned>(rounded);
@@ -114,16 +64,8 @@ CUTE_DEVICE void write(const typename T::Params& p, const Share& s, const Sums& 
   }
   const auto to_shared = make_tiled_copy_C(Copy_Atom<SM90_U32x4_STSM_N, Half>{}, typename T::Values{});
   const auto own = to_shared.get_thread_slice(thread);
-  copy(to_shared, own.retile_S(rounded), own.partition_D(place));
+  copy(to_shared, own.retile_S(rounded), own.partition_D(rows));
   tma_store_fence();
-  cutlass::arch::NamedBarrier::sync(kGroup, static_cast<unsigned>(kGroups + group));
-  if (thread != 0) return;
-  const auto all = p.out.get_tma_tensor(make_shape(p.queries, typename T::Width{}, p.heads, p.sequences));
-  const auto tiles = local_tile(all(_, _, s.head, s.sequence), Shape<typename T::Rows, typename T::Width>{},
-                                make_coord(s.row_tile * kGroups + group, _0{}));
-  const auto out = cut_by(p.out, place, tiles);
-  copy(p.out, get<1>(out), get<0>(out)(_));
-  tma_store_arrive();
 }
 
 /// A warpgroup that multiplies. While the values of a share's last tile are summed up, the next share's first scores
@@ -219,10 +161,12 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
   const auto rows_of = [&](const Place<kStages>& at) { return at.stage * kGroups + group; };
   const auto finish = [&](const Share& share, const OnlineSoftmax& softmax) {
     if (share.part < 0) {
-      write<T>(p, share, o, softmax, in_q(_, _, rows_of(at_q)), group, thread);
+      write<T>(o, softmax, in_q(_, _, rows_of(at_q)), thread);
     } else {
       write_part<T>(p, share.part, o, softmax, group, thread);
     }
+    shared.results[at_q.stage].arrive();
+    ++at_q;
   };
 
   int i = blockIdx.x;
@@ -269,16 +213,14 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
     end_values();
     finish(share, softmax);
     round_weights(s);
-    if (thread == 0) tma_store_wait<0>();  // shared memory is read
-    release(shared.queries, at_q);
     share = next, softmax = of_next;
   }
   shared.values.wait(at_v);
   begin_values();
   end_values();
+  cutlass::arch::NamedBarrier::sync(kGroup, static_cast<unsigned>(kGroups + group));  // all have read their queries
   finish(share, softmax);
   turns.end();
-  if (thread == 0) tma_store_wait<0>();
 }
 
 template <class T>
@@ -289,13 +231,15 @@ __global__ void __launch_bounds__(kThreads, 1) attention_kernel(const __grid_con
   auto& shared =
       *reinterpret_cast<Shared*>((reinterpret_cast<std::uintptr_t>(space) + kAligned - 1) / kAligned * kAligned);
   if (threadIdx.x == 0) {
-    shared.queries.init(kGroups), shared.keys.init(kGroups), shared.values.init(kGroups);
+    shared.queries.init(1), shared.keys.init(kGroups), shared.values.init(kGroups);
+    for (auto& results : shared.results) results.init(kGroups * kGroup);
     cutlass::arch::fence_barrier_init();
   }
   __syncthreads();
   if (threadIdx.x < kGroup) {
     cutlass::arch::warpgroup_reg_dealloc<24>();
     if (threadIdx.x == 0) fill<T>(p, shared);
+    if (threadIdx.x == 32) empty<T>(p, shared);
   } else {
     cutlass::arch::warpgroup_reg_alloc<240>();
     attend<T>(p, shared);
