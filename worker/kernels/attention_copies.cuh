@@ -34,20 +34,17 @@ CUTE_DEVICE void fill(const typename T::Params& p, typename T::Shared& shared) {
     const auto load_q = [&] {
       auto& full = shared.queries.begin_write(at_q, sizeof(shared.q) / kStages);
       for (int group = 0; group < kGroups; ++group) {
-        copy(p.q.with(full, 0), get<0>(q)(_, s.row_tile * kGroups + group), get<1>(q)(_, at_q.stage * kGroups + group));
+        copy(p.q.with(full, 0), get<0>(q)(_, s.row_tile * kGroups + group), get<1>(q)(_, tile_of(at_q, group)));
       }
       ++at_q;
     };
-    const auto load_k = [&](int tile) {
-      auto& full = shared.keys.begin_write(at_k, sizeof(shared.k) / kStages);
-      copy(p.k.with(full, 0), get<0>(k)(_, tile), get<1>(k)(_, at_k.stage));
-      ++at_k;
+    const auto load = [](Ring<kStages>& ring, Place<kStages>& at, int bytes, const auto& by, const auto& cut,
+                         int tile) {
+      copy(by.with(ring.begin_write(at, bytes), 0), get<0>(cut)(_, tile), get<1>(cut)(_, at.stage));
+      ++at;
     };
-    const auto load_v = [&](int tile) {
-      auto& full = shared.values.begin_write(at_v, sizeof(shared.v) / kStages);
-      copy(p.v.with(full, 0), get<0>(v)(_, tile), get<1>(v)(_, at_v.stage));
-      ++at_v;
-    };
+    const auto load_k = [&](int tile) { load(shared.keys, at_k, sizeof(shared.k) / kStages, p.k, k, tile); };
+    const auto load_v = [&](int tile) { load(shared.values, at_v, sizeof(shared.v) / kStages, p.v, v, tile); };
     load_q();
     load_k(s.end - 1);
     for (int tile = s.end - 2; tile >= s.first; --tile) load_k(tile), load_v(tile + 1);
@@ -68,7 +65,7 @@ CUTE_DEVICE void empty(const typename T::Params& p, typename T::Shared& shared) 
     if (s.part < 0) {
       const auto out = cut_by(p.out, results, local_tile(all(_, _, s.head, s.sequence), Rows{}, make_coord(_, _0{})));
       for (int group = 0; group < kGroups; ++group) {
-        copy(p.out, get<1>(out)(_, at.stage * kGroups + group), get<0>(out)(_, s.row_tile * kGroups + group));
+        copy(p.out, get<1>(out)(_, tile_of(at, group)), get<0>(out)(_, s.row_tile * kGroups + group));
       }
       tma_store_arrive();
       tma_store_wait<0>();  // shared memory is read

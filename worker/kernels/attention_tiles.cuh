@@ -27,6 +27,9 @@ struct Share {
   int part;  // of the partial sums; -1: all keys, so the result is written
 };
 
+/// Of a warpgroup's queries in shared memory.
+CUTE_DEVICE int tile_of(const Place<kStages>& at, int group) { return at.stage * kGroups + group; }
+
 /// For heads of `width`.
 template <int width>
 struct Tiles {

@@ -12,18 +12,11 @@
 #include "cutlass/epilogue/collective/detail.hpp"
 #include "cutlass/epilogue/thread/linear_combination.h"
 #include "cutlass/gemm/dispatch_policy.hpp"
+#include "worker/kernels/bfloat16_pair.cuh"
 #include "worker/kernels/exp2.cuh"
 #include "worker/kernels/gate_staging.cuh"
 
 namespace trireme::kernels {
-
-/// Rounded to bfloat16, the first in the lower half: one instruction, where single conversions would be two slow ones.
-CUTLASS_DEVICE unsigned packed(float low, float high) {
-  const __nv_bfloat162 two = __floats2bfloat162_rn(low, high);
-  return *reinterpret_cast<const unsigned*>(&two);
-}
-CUTLASS_DEVICE float low(unsigned two) { return __uint_as_float(two << 16); }
-CUTLASS_DEVICE float high(unsigned two) { return __uint_as_float(two & 0xffff0000u); }
 
 CUTLASS_DEVICE float reciprocal_fast(float v) {
   float out;

@@ -5,6 +5,7 @@
 #include "cutlass/arch/reg_reconfig.h"
 #include "worker/kernels/attention_copies.cuh"
 #include "worker/kernels/attention_tiles.cuh"
+#include "worker/kernels/bfloat16_pair.cuh"
 #include "worker/kernels/online_softmax.cuh"
 
 namespace trireme::kernels {
@@ -59,8 +60,7 @@ CUTE_DEVICE void write(const Sums& o, const OnlineSoftmax& softmax, const Rows& 
   CUTE_UNROLL
   for (int r = 0; r < size(o); r += 2) {
     const float by = inverse[r / 2 % 2];
-    const __nv_bfloat162 two = __floats2bfloat162_rn(o(r) * by, o(r + 1) * by);
-    pairs(r / 2) = reinterpret_cast<const unsigned&>(two);
+    pairs(r / 2) = packed(o(r) * by, o(r + 1) * by);
   }
   const auto to_shared = make_tiled_copy_C(Copy_Atom<SM90_U32x4_STSM_N, Half>{}, typename T::Values{});
   const auto own = to_shared.get_thread_slice(thread);
@@ -91,13 +91,13 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
   Turns turns(group);
 
   const auto new_scores = [&] { return partition_fragment_C(score, Shape<Rows, typename T::Keys>{}); };
-  const auto begin_scores = [&](auto& s, int rows) {
+  const auto begin_scores = [&](auto& s, int q_tile) {
     warpgroup_fence_operand(s);
     warpgroup_arrive();
     score.accumulate_ = GMMA::ScaleOut::Zero;
     CUTE_UNROLL
     for (int i = 0; i < size<2>(q); ++i) {
-      gemm(score, q(_, _, i, rows), k(_, _, i, at_k.stage), s);
+      gemm(score, q(_, _, i, q_tile), k(_, _, i, at_k.stage), s);
       score.accumulate_ = GMMA::ScaleOut::One;
     }
     warpgroup_commit_batch();
@@ -126,10 +126,10 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
     release(shared.values, at_v);
   };
   // The next scores and this tile's values in one turn; their softmax while the values are summed up.
-  const auto turn = [&](auto& s, int rows) {
+  const auto turn = [&](auto& s, int q_tile) {
     shared.keys.wait(at_k);
     turns.wait();
-    begin_scores(s, rows);
+    begin_scores(s, q_tile);
     shared.values.wait(at_v);
     begin_values();
     turns.pass();
@@ -153,15 +153,11 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
   const auto round_weights = [&](const auto& s) {
     auto pairs = recast<unsigned>(weights);
     CUTE_UNROLL
-    for (int r = 0; r < size(s); r += 2) {
-      const __nv_bfloat162 two = __floats2bfloat162_rn(s(r), s(r + 1));
-      pairs(r / 2) = reinterpret_cast<const unsigned&>(two);
-    }
+    for (int r = 0; r < size(s); r += 2) pairs(r / 2) = packed(s(r), s(r + 1));
   };
-  const auto rows_of = [&](const Place<kStages>& at) { return at.stage * kGroups + group; };
   const auto finish = [&](const Share& share, const OnlineSoftmax& softmax) {
     if (share.part < 0) {
-      write<T>(o, softmax, in_q(_, _, rows_of(at_q)), thread);
+      write<T>(o, softmax, in_q(_, _, tile_of(at_q, group)), thread);
     } else {
       write_part<T>(p, share.part, o, softmax, group, thread);
     }
@@ -177,7 +173,7 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
     shared.queries.wait(at_q);
     shared.keys.wait(at_k);
     turns.wait();
-    begin_scores(s, rows_of(at_q));
+    begin_scores(s, tile_of(at_q, group));
     turns.pass();
     warpgroup_wait<0>();
     end_scores(s);
@@ -190,7 +186,7 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
     CUTE_NO_UNROLL
     for (int tile = share.end - 2; tile >= share.first; --tile) {
       auto s = new_scores();
-      turn(s, rows_of(at_q));
+      turn(s, tile_of(at_q, group));
       softmax(s, p.scale);
       keep_order(softmax);
       end_values();
@@ -205,7 +201,7 @@ CUTE_DEVICE void attend(const typename T::Params& p, typename T::Shared& shared)
     ++next_q;
     shared.queries.wait(next_q);
     auto s = new_scores();
-    turn(s, rows_of(next_q));
+    turn(s, tile_of(next_q, group));
     OnlineSoftmax of_next;
     hide_missing(s, next);
     of_next(s, p.scale);
@@ -324,7 +320,11 @@ cudaError_t launch(const HopperAttentionLaunch& args, cudaStream_t stream) {
 
 cudaError_t launch_hopper_attention(const HopperAttentionLaunch& args, cudaStream_t stream) {
   using namespace attention;
-  return args.width == 96 ? launch<Tiles<96>>(args, stream) : launch<Tiles<128>>(args, stream);
+  switch (args.width) {
+    case 96: return launch<Tiles<96>>(args, stream);
+    case 128: return launch<Tiles<128>>(args, stream);
+    default: return cudaErrorInvalidValue;
+  }
 }
 
 }  // namespace trireme::kernels

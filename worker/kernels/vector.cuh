@@ -4,6 +4,8 @@
 
 #include <cuda_bf16.h>
 
+#include "worker/kernels/bfloat16_pair.cuh"
+
 namespace trireme::kernels {
 
 constexpr int kVector = 8;
@@ -54,8 +56,8 @@ __device__ inline Floats floats(const Raw<__nv_bfloat16>& raw) {
   Floats out;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    out.value[2 * i] = __uint_as_float(words[i] << 16);
-    out.value[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
+    out.value[2 * i] = low(words[i]);
+    out.value[2 * i + 1] = high(words[i]);
   }
   return out;
 }
@@ -77,10 +79,7 @@ template <>
 __device__ inline Raw<__nv_bfloat16> raw_of<__nv_bfloat16>(const Floats& v) {
   unsigned words[4];
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(v.value[2 * i], v.value[2 * i + 1]);
-    words[i] = *reinterpret_cast<const unsigned*>(&pair);
-  }
+  for (int i = 0; i < 4; ++i) words[i] = packed(v.value[2 * i], v.value[2 * i + 1]);
   return {make_uint4(words[0], words[1], words[2], words[3])};
 }
 

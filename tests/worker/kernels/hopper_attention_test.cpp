@@ -130,8 +130,7 @@ TEST_P(HopperAttentionOnAGpu, HoldsLargeScores) {
 
 TEST_P(HopperAttentionOnAGpu, TakesViewsOfAFusedProductAndWritesNothingBehindTheLastRow) {
   constexpr std::int64_t heads = 6, kv_heads = 2;
-  const std::int64_t width = GetParam();
-  const at::Tensor fused = on_gpu({2, 333, heads + 2 * kv_heads, width}, 4);
+  const at::Tensor fused = on_gpu({2, 333, heads + 2 * kv_heads, width()}, 4);
   const Heads views{fused.narrow(2, 0, heads), fused.narrow(2, heads, kv_heads),
                     fused.narrow(2, heads + kv_heads, kv_heads)};
   const Heads own{views.q.contiguous(), views.k.contiguous(), views.v.contiguous()};
@@ -145,10 +144,10 @@ TEST_P(HopperAttentionOnAGpu, TakesViewsOfAFusedProductAndWritesNothingBehindThe
   EXPECT_TRUE(at::equal(hopper_attention(turned, shifted, views.v, scale()), expected));
 
   const at::Tensor q = own.q[0].contiguous(), k = own.k[0].contiguous(), v = own.v[0].contiguous();
-  const at::Tensor out = at::full({333 + 256, heads, width}, -7, q.options());
+  const at::Tensor out = at::full({333 + 256, heads, width()}, -7, q.options());
   kernels::HopperAttentionLaunch args{};
   args.q = q.data_ptr(), args.k = k.data_ptr(), args.v = v.data_ptr(), args.out = out.data_ptr();
-  args.q_token = heads * width, args.k_token = args.v_token = kv_heads * width;
+  args.q_token = heads * width(), args.k_token = args.v_token = kv_heads * width();
   args.q_sequence = args.k_sequence = args.v_sequence = 8;
   args.sequences = 1, args.queries = args.keys = 333, args.heads = heads, args.kv_heads = kv_heads;
   args.width = GetParam();
@@ -158,7 +157,7 @@ TEST_P(HopperAttentionOnAGpu, TakesViewsOfAFusedProductAndWritesNothingBehindThe
   args.partial = partial.data_ptr<float>();
   kernels::enqueue(q, "hopper_attention", [&](cudaStream_t stream) { return launch_hopper_attention(args, stream); });
   EXPECT_TRUE(at::equal(out.narrow(0, 0, 333), expected[0]));
-  EXPECT_TRUE(at::equal(out.narrow(0, 333, 256), at::full({256, heads, width}, -7, q.options())));
+  EXPECT_TRUE(at::equal(out.narrow(0, 333, 256), at::full({256, heads, width()}, -7, q.options())));
 }
 
 TEST_P(HopperAttentionOnAGpu, ASequenceHasTheBitsOfACallOfItsOwn) {
