@@ -1,5 +1,5 @@
 // The fastest of cuBLASLt's choices for products on a hot card, for the table of worker/kernels/product.cpp:
-// product_choices 4352,11520,3840 … (rows, outputs, in), about 25 s each. A first pass ranks all choices by a few
+// product_choices 4352,11520,3840 … (rows, outputs, in), about 28 s each. A first pass ranks all choices by a few
 // launches, a second the best of them by 0.1 s each; both mislead by some percent, as a kernel inherits the clock that
 // the one before it has left. The last takes turns with cuBLAS, each time with its own warm-up: what it prints counts.
 
@@ -22,7 +22,7 @@ namespace {
 
 using kernels::ProductChoice;
 
-constexpr std::size_t kSecondPass = 40, kLastPass = 4;
+constexpr std::size_t kSecondPass = 40, kLastPass = 10;
 constexpr double kAssumed = 650e12;  // operations/s, to turn seconds into launches
 
 struct Product {
@@ -96,7 +96,7 @@ void print_best(at::Device device, std::int64_t rows, std::int64_t outputs, std:
   const int calls = launches(0.02);
   std::vector<Contender> contenders{in_a_row(calls, [&](int) { product.by_cublas(); })};
   for (const Candidate& c : candidates) contenders.push_back(in_a_row(calls, [&](int) { product.by(c.choice); }));
-  const std::vector<Timing> timings = time_in_turns(device, {/*warm_seconds=*/2, /*repeats=*/20 * calls}, contenders);
+  const std::vector<Timing> timings = time_in_turns(device, {/*warm_seconds=*/1, /*repeats=*/12 * calls}, contenders);
   std::printf("%lld, %lld, %lld: cuBLAS %.4f ms, %.0f MHz, %.0f W; %zu choices\n", static_cast<long long>(rows),
               static_cast<long long>(outputs), static_cast<long long>(in), timings[0].ms, timings[0].sm_mhz,
               timings[0].watts, count);

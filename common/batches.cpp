@@ -19,7 +19,7 @@ struct Entry {
   std::int64_t pixels;
   int pictures;
 };
-constexpr std::array<Entry, 1> kTable{{{"H200", 256 * 256, 4}}};
+constexpr std::array<Entry, 1> kTable{{{"H200", 512 * 512, 4}}};
 
 /// What all items of a unit have in common.
 auto kind(const Item& item) {

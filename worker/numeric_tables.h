@@ -5,6 +5,6 @@
 
 namespace trireme {
 
-inline constexpr const char* kNumericTables = "6";
+inline constexpr const char* kNumericTables = "7";
 
 }  // namespace trireme

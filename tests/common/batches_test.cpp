@@ -102,7 +102,9 @@ TEST(Batches, AutoIsLargeOnAGpuForTextAndSmallPicturesWithEnoughToDo) {
   EXPECT_EQ(most(text, "NVIDIA H200", 0), 1);
   pictures.batches = true;
   EXPECT_EQ(most(pictures, "NVIDIA H200", 10'000), 1) << "of 1024 x 1024";
-  size = 256;
+  size = 528;
+  EXPECT_EQ(most(pictures, "NVIDIA H200", 10'000), 1);
+  size = 512;
   EXPECT_EQ(most(pictures, "NVIDIA H200", 10'000), 4);
   EXPECT_EQ(most(pictures, "NVIDIA H200", 64), 2) << "32 units to share";
   EXPECT_EQ(most(pictures, "NVIDIA A100", 10'000), 1) << "not measured";

@@ -17,8 +17,9 @@ struct GatedTile {
 
 /// Those that were the fastest for some shape in turns of whole forwards (docs/performance.md). At the limit of power a
 /// larger tile, or one whose operands are read for two, wins beyond what turns tell.
-inline constexpr std::array<GatedTile, 5> kGatedTiles{{
+inline constexpr std::array<GatedTile, 6> kGatedTiles{{
     {256, 160, 1, 2, 3, 2, 0.985},
+    {128, 336, 2, 1, 3, 2, 0.99},
     {128, 256, 2, 1, 4, 1, 1},
     {128, 272, 2, 1, 4, 1, 1},
     {128, 288, 2, 1, 3, 2, 1},

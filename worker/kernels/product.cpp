@@ -13,33 +13,42 @@
 namespace trireme::kernels {
 namespace {
 
-/// Z-Image's products with captions of 33 to 64 tokens (1056: up to 32, 1120: up to 96), at 1024 x 1024, four and one
-/// of 512 x 512: q, k and v (11520), the attention's output and w2 (3840). What cuBLAS takes by itself is 0.5 to 7 %
-/// slower: docs/performance.md. bench/product_choices finds such choices.
+/// Z-Image's q, k and v (11520), attention's output and w2 (3840), with captions of some tokens: one of 512 x 512; then
+/// 1024 x 1024, and four of 512 x 512. Outputs of 3840 take three full turns of 15 x 26 tiles for all rows of a range.
+/// Last, NewBie-image's at 1024 x 1024 with a caption of 256. What cuBLAS takes by itself is 0.5 to 8 % slower:
+/// docs/performance.md. bench/product_choices finds such choices.
 struct Entry {
-  std::int64_t rows, out, in;
+  std::int64_t least_rows, most_rows, out, in;
   ProductChoice choice;
 };
 constexpr const char* kDevice = "H200";
-constexpr std::array<Entry, 11> kTable{{
-    {4160, 11520, 3840, {CUBLASLT_MATMUL_TILE_256x160, CUBLASLT_CLUSTER_SHAPE_1x2x1, 5}},
-    {4160, 3840, 3840, {CUBLASLT_MATMUL_TILE_128x120, CUBLASLT_CLUSTER_SHAPE_1x1x1, 3}},
-    {4160, 3840, 10240, {CUBLASLT_MATMUL_TILE_128x320, CUBLASLT_CLUSTER_SHAPE_2x1x1, 7}},
-    {4352, 11520, 3840, {CUBLASLT_MATMUL_TILE_176x128, CUBLASLT_CLUSTER_SHAPE_1x2x1, 2}},
-    {4352, 3840, 3840, {CUBLASLT_MATMUL_TILE_256x128, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
-    {4352, 3840, 10240, {CUBLASLT_MATMUL_TILE_256x128, CUBLASLT_CLUSTER_SHAPE_1x2x1, 6}},
-    {1056, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x272, CUBLASLT_CLUSTER_SHAPE_2x2x1, 5}},
-    {1056, 3840, 3840, {CUBLASLT_MATMUL_TILE_256x136, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
-    {1088, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x272, CUBLASLT_CLUSTER_SHAPE_2x1x1, 5}},
-    {1088, 3840, 10240, {CUBLASLT_MATMUL_TILE_176x192, CUBLASLT_CLUSTER_SHAPE_1x2x1, 6}},
-    {1120, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x112, CUBLASLT_CLUSTER_SHAPE_1x1x1, 1}},
+constexpr std::array<Entry, 18> kTable{{
+    {1056, 1056, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x272, CUBLASLT_CLUSTER_SHAPE_2x2x1, 5}},
+    {1056, 1056, 3840, 3840, {CUBLASLT_MATMUL_TILE_256x136, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
+    {1088, 1088, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x272, CUBLASLT_CLUSTER_SHAPE_2x1x1, 5}},
+    {1088, 1088, 3840, 10240, {CUBLASLT_MATMUL_TILE_176x192, CUBLASLT_CLUSTER_SHAPE_1x2x1, 6}},
+    {1120, 1120, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x112, CUBLASLT_CLUSTER_SHAPE_1x1x1, 1}},
+    {4096, 4096, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x256, CUBLASLT_CLUSTER_SHAPE_2x1x1, 5}},
+    {4128, 4160, 11520, 3840, {CUBLASLT_MATMUL_TILE_256x160, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
+    {4096, 4160, 3840, 3840, {CUBLASLT_MATMUL_TILE_256x160, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
+    {4096, 4160, 3840, 10240, {CUBLASLT_MATMUL_TILE_256x160, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
+    {4161, 4368, 3840, 3840, {CUBLASLT_MATMUL_TILE_256x168, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
+    {4161, 4368, 3840, 10240, {CUBLASLT_MATMUL_TILE_256x168, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
+    {4352, 4352, 11520, 3840, {CUBLASLT_MATMUL_TILE_176x128, CUBLASLT_CLUSTER_SHAPE_1x2x1, 2}},
+    {4480, 4480, 11520, 3840, {CUBLASLT_MATMUL_TILE_128x280, CUBLASLT_CLUSTER_SHAPE_2x1x1, 7}},
+    {4480, 4480, 3840, 3840, {CUBLASLT_MATMUL_TILE_128x208, CUBLASLT_CLUSTER_SHAPE_2x1x1, 5}},
+    {4480, 4480, 3840, 10240, {CUBLASLT_MATMUL_TILE_128x208, CUBLASLT_CLUSTER_SHAPE_2x1x1, 5}},
+    {4352, 4352, 3840, 2304, {CUBLASLT_MATMUL_TILE_168x128, CUBLASLT_CLUSTER_SHAPE_1x2x1, 2}},
+    {4352, 4352, 2304, 2304, {CUBLASLT_MATMUL_TILE_128x152, CUBLASLT_CLUSTER_SHAPE_1x1x1, 3}},
+    {4352, 4352, 2304, 9216, {CUBLASLT_MATMUL_TILE_384x104, CUBLASLT_CLUSTER_SHAPE_1x2x1, 7}},
 }};
 
 /// By the shape first: every layer asks, at every step.
 const Entry* find_entry(const at::Tensor& x, const at::Tensor& weight) {
   if (x.dim() != 2) return nullptr;
   const auto* const entry = std::find_if(kTable.begin(), kTable.end(), [&](const Entry& e) {
-    return e.rows == x.size(0) && e.out == weight.size(0) && e.in == x.size(1) && e.in == weight.size(1);
+    return e.least_rows <= x.size(0) && x.size(0) <= e.most_rows && e.out == weight.size(0) && e.in == x.size(1) &&
+           e.in == weight.size(1);
   });
   if (entry == kTable.end() || !x.is_cuda()) return nullptr;
   const bool fits = x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kBFloat16 && x.is_contiguous() &&
@@ -52,7 +61,7 @@ const Entry* find_entry(const at::Tensor& x, const at::Tensor& weight) {
 
 at::Tensor product(const at::Tensor& x, const at::Tensor& weight) {
   if (const Entry* const entry = find_entry(x, weight)) {
-    const at::Tensor out = at::empty({entry->rows, entry->out}, x.options());
+    const at::Tensor out = at::empty({x.size(0), entry->out}, x.options());
     if (multiply(entry->choice, x, weight, out)) return out;
   }
   return at::linear(x, weight);
@@ -60,7 +69,10 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight) {
 
 std::vector<ProductShape> measured_products() {
   std::vector<ProductShape> shapes;
-  for (const Entry& e : kTable) shapes.push_back({e.rows, e.out, e.in});
+  for (const Entry& e : kTable) {
+    shapes.push_back({e.least_rows, e.out, e.in});
+    if (e.most_rows != e.least_rows) shapes.push_back({e.most_rows, e.out, e.in});
+  }
   return shapes;
 }
 

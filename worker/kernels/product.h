@@ -17,7 +17,7 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& weight);
 struct ProductShape {
   std::int64_t rows, out, in;
 };
-/// The shapes of the table, for tests and benchmarks.
+/// The shapes of the table, the ends of its ranges, for tests and benchmarks.
 std::vector<ProductShape> measured_products();
 
 }  // namespace trireme::kernels
