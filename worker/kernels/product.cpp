@@ -13,10 +13,11 @@
 namespace trireme::kernels {
 namespace {
 
-/// Z-Image's q, k and v (11520), attention's output and w2 (3840), with captions of some tokens: one of 512 x 512; then
-/// 1024 x 1024, and four of 512 x 512. Outputs of 3840 take three full turns of 15 x 26 tiles for all rows of a range.
-/// Last, NewBie-image's at 1024 x 1024 with a caption of 256. What cuBLAS takes by itself is 0.5 to 8 % slower:
-/// docs/performance.md. bench/product_choices finds such choices.
+/// Z-Image's q, k and v (11520), attention's output and w2 (3840): a picture of 512 x 512; then of 1024 x 1024, and
+/// four of 512 x 512. Rows are tokens of pictures (1024, 4096) and of captions, padded to 32, 64 or 96 each; of a range
+/// all make outputs of 3840 in three full turns of 15 x 26 tiles. Last, NewBie-image's at 1024 x 1024 with a caption of
+/// 256. What cuBLAS takes by itself is 0.5 to 8 % slower: docs/performance.md. bench/product_choices finds such
+/// choices.
 struct Entry {
   std::int64_t least_rows, most_rows, out, in;
   ProductChoice choice;
